@@ -1,0 +1,105 @@
+"""The environment: every variable the product reads, with its type and default.
+
+`deploy/env.example` lists the same variables for people. The file named by LIVESTREAM_ENV
+(default: `env` in the state folder) is read first; real environment variables win over it.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the environment says, typed. Durations in seconds, sizes in bytes."""
+
+    secret_key: str
+    debug: bool
+    allowed_hosts: list[str]
+    csrf_trusted_origins: list[str]
+    https: bool
+    var: Path
+    mongodb_uri: str
+    redis_url: str
+    public_api_url: str
+    public_ws_url: str
+    public_hls_url: str
+    rtmp_url: str
+    bind: str
+    open_ingest: str
+    ingest_secret: str
+    ingest_url: str
+    ingest_node: str
+    rtmp_pull_url: str
+    disk_min_free: int
+    time_zone: str
+
+
+def read() -> Environment:
+    """Read the environment. Raises ImproperlyConfigured, naming the variable that is wrong."""
+    var = Path(os.environ.get("LIVESTREAM_VAR") or ROOT / "var").resolve()
+    env_file = Path(os.environ.get("LIVESTREAM_ENV") or var / "env")
+    if env_file.is_file():
+        environ.Env.read_env(env_file)
+    env = environ.Env()
+    rtmp_port = env.int("LIVESTREAM_RTMP_PORT", default=1935)
+    return Environment(
+        secret_key=_secret(env, "SECRET_KEY"),
+        debug=_boolean("DEBUG"),
+        allowed_hosts=env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]),
+        csrf_trusted_origins=env.list("CSRF_TRUSTED_ORIGINS", default=[]),
+        https=_boolean("LIVESTREAM_HTTPS"),
+        var=var,
+        mongodb_uri=env.str("MONGODB_URI", default=""),
+        redis_url=env.str("REDIS_URL", default="") or "redis://127.0.0.1:6379/0",
+        public_api_url=_public(env, "PUBLIC_API_URL"),
+        public_ws_url=_public(env, "PUBLIC_WS_URL"),
+        public_hls_url=_public(env, "PUBLIC_HLS_URL"),
+        rtmp_url=env.str("LIVESTREAM_RTMP_URL", default="") or f"rtmp://localhost:{rtmp_port}/live",
+        bind=env.str("LIVESTREAM_BIND", default="") or "127.0.0.1",
+        open_ingest=_choice(env, "LIVESTREAM_OPEN_INGEST", ("off", "loopback")),
+        ingest_secret=env.str("LIVESTREAM_INGEST_SECRET", default=""),
+        ingest_url=env.str("LIVESTREAM_INGEST_URL", default="") or f"unix:{var}/run/ingest.sock",
+        ingest_node=env.str("LIVESTREAM_INGEST_NODE", default="") or "local",
+        rtmp_pull_url=env.str("LIVESTREAM_RTMP_PULL_URL", default="")
+        or f"rtmp://127.0.0.1:{rtmp_port}/live",
+        disk_min_free=env.int("LIVESTREAM_DISK_MIN_FREE", default=200_000_000),
+        time_zone=env.str("TZ", default="") or "UTC",
+    )
+
+
+def _secret(env: environ.Env, name: str) -> str:
+    value: str = env.str(name, default="")
+    if not value:
+        raise ImproperlyConfigured(
+            f"{name} is not set. `./deploy/app.sh setup` makes one; by hand: put "
+            f"{name}=<50 random characters> into the environment or into var/env."
+        )
+    return value
+
+
+def _boolean(name: str) -> bool:
+    value = os.environ.get(name, "").strip().lower()
+    if value in ("", "0", "false", "no", "off"):
+        return False
+    if value in ("1", "true", "yes", "on"):
+        return True
+    raise ImproperlyConfigured(f"{name} is {value!r}; write true or false.")
+
+
+def _choice(env: environ.Env, name: str, choices: tuple[str, ...]) -> str:
+    value: str = env.str(name, default="") or choices[0]
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it takes {' or '.join(choices)}.")
+    return value
+
+
+def _public(env: environ.Env, name: str) -> str:
+    """A public base URL without trailing slash; empty means the page's own origin."""
+    value: str = env.str(name, default="") or env.str(f"NEXT_{name}", default="")
+    return value.rstrip("/")

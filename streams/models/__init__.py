@@ -1,0 +1,19 @@
+"""The registry: who may stream what, and what was on air."""
+
+from streams.models.broadcast import Broadcast
+from streams.models.ladder_profile import LadderProfile, LadderRendition
+from streams.models.run import Run
+from streams.models.stream import Stream, Visibility
+from streams.models.stream_key import StreamKey
+from streams.models.user import User
+
+__all__ = [
+    "Broadcast",
+    "LadderProfile",
+    "LadderRendition",
+    "Run",
+    "Stream",
+    "StreamKey",
+    "User",
+    "Visibility",
+]

@@ -1,0 +1,64 @@
+"""Broadcasts: one time on air each, from the first publish to the end."""
+
+from django.db import models
+from django.utils import timezone
+
+from streams.models.base import UUIDModel
+from streams.models.stream import Stream
+from streams.supervisor.states import BroadcastState, EndReason, Wanted
+
+
+class Broadcast(UUIDModel):
+    """The webhook, the admin and the API write `wanted` and `ingest_*`; the supervisor that holds
+    the lease writes `state` and what follows from it. Every change is one conditional update."""
+
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="broadcasts")
+    # The stream's id while the broadcast is open, NULL afterwards: unique, so that two publishes
+    # at the same moment open one broadcast, on databases without conditional constraints too.
+    open_key = models.UUIDField(null=True, unique=True, editable=False)
+    wanted = models.CharField(
+        max_length=8, choices=[(w, w) for w in Wanted], default=Wanted.ON, editable=False
+    )
+    state = models.CharField(
+        max_length=16,
+        choices=[(s, s) for s in BroadcastState],
+        default=BroadcastState.STARTING,
+        editable=False,
+    )
+    started_at = models.DateTimeField(default=timezone.now, editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+    end_reason = models.CharField(
+        max_length=24, choices=[(r, r) for r in EndReason], blank=True, editable=False
+    )
+
+    # The publisher's connection (design: an ingest is never identified by its name alone).
+    ingest_node = models.CharField(max_length=64, blank=True, editable=False)
+    ingest_name = models.CharField(max_length=128, blank=True, editable=False)
+    ingest_client = models.CharField(max_length=24, blank=True, editable=False)
+    ingest_address = models.CharField(max_length=64, blank=True, editable=False)
+    ingest_since = models.DateTimeField(null=True, editable=False)
+    publisher_gone_at = models.DateTimeField(null=True, editable=False)
+
+    # The lease: who may drive a run, until when, and how often it changed hands.
+    holder = models.CharField(max_length=128, blank=True, editable=False)
+    lease_until = models.DateTimeField(default=timezone.now, editable=False)
+    fence = models.PositiveIntegerField(default=0, editable=False)
+
+    # What the supervisor reports.
+    last_segment_at = models.DateTimeField(null=True, editable=False)
+    source = models.JSONField(default=dict, editable=False)
+    renditions = models.JSONField(default=list, editable=False)
+    restarts = models.PositiveIntegerField(default=0, editable=False)
+    # Set once the source's key frames turned out too far apart to be cut as they are.
+    copy_refused = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        ordering = ("-started_at",)
+        indexes = [
+            models.Index(fields=("-started_at",)),
+            models.Index(fields=("stream", "-started_at")),
+            models.Index(fields=("state", "-started_at")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M:%S}"

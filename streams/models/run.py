@@ -1,0 +1,40 @@
+"""Runs: one FFmpeg process each, working for a broadcast."""
+
+from django.db import models
+from django.utils import timezone
+
+from streams.models.base import UUIDModel
+from streams.models.broadcast import Broadcast
+from streams.supervisor.states import EndReason, RunState
+
+
+class Run(UUIDModel):
+    broadcast = models.ForeignKey(Broadcast, on_delete=models.CASCADE, related_name="runs")
+    number = models.PositiveIntegerField(help_text="1 for the broadcast's first run.")
+    fence = models.PositiveIntegerField()
+    host = models.CharField(max_length=128)
+    pid = models.PositiveIntegerField(null=True)
+    ingest_name = models.CharField(max_length=128)
+    folder = models.CharField(max_length=255)
+    state = models.CharField(
+        max_length=16, choices=[(s, s) for s in RunState], default=RunState.STARTING
+    )
+    started_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=24, choices=[(r, r) for r in EndReason], blank=True)
+    exit_code = models.IntegerField(null=True, help_text="Negative: the signal that ended it.")
+    renditions = models.JSONField(default=list)
+    fps = models.FloatField(null=True)
+    speed = models.FloatField(null=True, help_text="1.0 is real time.")
+    log_tail = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("-started_at",)
+        indexes = [
+            models.Index(fields=("-started_at",)),
+            models.Index(fields=("broadcast", "number")),
+            models.Index(fields=("state", "-started_at")),
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.number}"

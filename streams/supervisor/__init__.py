@@ -1,0 +1,1 @@
+"""The supervisor: keeps one FFmpeg alive per broadcast. No Django in here."""

@@ -1,0 +1,44 @@
+"""The words of the supervisor. Imports nothing of ours.
+
+Wanted is written by people and webhooks, state only by the supervisor that holds the lease.
+"""
+
+from enum import StrEnum
+
+
+class Wanted(StrEnum):
+    ON = "on"
+    OFF = "off"
+
+
+class BroadcastState(StrEnum):
+    """starting -> live | ended | failed; live <-> reconnecting -> ended | failed."""
+
+    STARTING = "starting"  # no segment yet
+    LIVE = "live"  # a run delivers segments
+    RECONNECTING = "reconnecting"  # publisher away within its grace, or between two runs
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+class RunState(StrEnum):
+    """starting -> running -> ended; starting -> ended."""
+
+    STARTING = "starting"  # spawned, no progress yet
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+class EndReason(StrEnum):
+    """Why a run, or a broadcast, ended."""
+
+    REQUESTED = "requested"
+    PUBLISHER_GONE = "publisher_gone"
+    INPUT_NOT_READY = "input_not_ready"
+    INPUT_UNREADABLE = "input_unreadable"
+    ENCODER_CRASHED = "encoder_crashed"
+    KILLED = "killed"
+    STALLED = "stalled"
+    REPLANNED = "replanned"
+    LEASE_LOST = "lease_lost"
+    LOST = "lost"
