@@ -1,0 +1,113 @@
+"""A room: the chat of one stream in this process, with all its local sockets.
+
+However many sockets there are, the channel layer knows one channel, in two groups: the chat's and
+the stream's events. A channel per socket costs hundreds of microseconds per delivery.
+"""
+
+import asyncio
+import logging
+import random
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from chat import events
+from chat.outbox import Frame, Outbox
+from streams.events import group as stream_group
+
+logger = logging.getLogger(__name__)
+
+# Seconds between attempts to subscribe while the layer is away; doubled each time.
+FIRST_RETRY, LAST_RETRY = 0.5, 10.0
+# A newcomer waits this long for the subscription; then the chat starts without the others'.
+PATIENCE = 2.0
+
+
+def chat_group(stream_id: UUID) -> str:
+    return f"chat.{stream_id.hex}"
+
+
+class Room:
+    """The sockets of one stream; `members` maps each to its viewer's identity."""
+
+    def __init__(self, stream_id: UUID, layer: Any) -> None:
+        self.stream_id = stream_id
+        self.members: dict[Outbox, str] = {}
+        self._layer = layer
+        self._groups = (chat_group(stream_id), stream_group(stream_id))
+        self._channel: str | None = None
+        self._tried = asyncio.Event()
+        self._listener = asyncio.create_task(self._listen())
+
+    async def ready(self) -> None:
+        """Return once messages of other processes arrive, or the layer turned out to be away."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), PATIENCE)
+
+    def deliver(self, frame: Frame) -> None:
+        """Queue the frame for every socket of this process."""
+        for outbox in list(self.members):
+            outbox.put(frame)
+
+    async def publish(self, frame: Frame) -> None:
+        """Send the frame to the room in all processes, this one included."""
+        message = {"type": "chat.frame", "text": frame.text, "id": frame.id}
+        try:
+            await self._layer.group_send(chat_group(self.stream_id), message)
+        except Exception as error:
+            # The other processes miss it until their viewers load the history again.
+            logger.warning("chat: the channel layer is away, delivering here only: %r", error)
+            self.deliver(frame)
+
+    async def close(self) -> None:
+        """Give the subscription back."""
+        self._listener.cancel()
+        await asyncio.wait({self._listener})
+
+    async def _listen(self) -> None:
+        """Subscribe and deliver until cancelled, beginning anew when the layer fails."""
+        delay = FIRST_RETRY
+        try:
+            while True:
+                try:
+                    channel = await self._subscribe()
+                    delay = FIRST_RETRY
+                    while True:
+                        # Cancelling this ends the subscription: only close() does.
+                        self._receive(await self._layer.receive(channel))
+                except Exception as error:
+                    logger.warning("chat: no subscription for %s: %r", self.stream_id, error)
+                    self._tried.set()
+                    await self._unsubscribe()
+                    await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+                    delay = min(2 * delay, LAST_RETRY)
+        finally:
+            await self._unsubscribe()
+
+    async def _subscribe(self) -> str:
+        channel: str = await self._layer.new_channel()
+        self._channel = channel
+        for group in self._groups:
+            await self._layer.group_add(group, channel)
+        self._tried.set()
+        return channel
+
+    async def _unsubscribe(self) -> None:
+        channel, self._channel = self._channel, None
+        if channel is None:
+            return
+        for group in self._groups:
+            try:
+                await self._layer.group_discard(group, channel)
+            except Exception as error:
+                # Redis forgets a subscription with its connection.
+                logger.info("chat: %s was not left: %r", group, error)
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        match message:
+            case {"type": "chat.frame", "text": str(text), "id": id}:
+                self.deliver(Frame(text, id))
+            case {"type": "stream.event", "event": dict(event)}:
+                self.deliver(Frame(events.encode(event)))
+            case _:
+                logger.warning("chat: a message of unknown type %r", message.get("type"))
