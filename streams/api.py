@@ -1,0 +1,107 @@
+"""The state of streams, as pages and programs read it: who is on air, since when, who watches."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from streams import presence
+from streams.models import Broadcast, Stream, Visibility
+from streams.supervisor.states import BroadcastState
+
+OFFLINE = "offline"
+ON_AIR = (BroadcastState.STARTING, BroadcastState.LIVE, BroadcastState.RECONNECTING)
+# Seven segments of 2 s: longer than any hiccup of an encoder that is still alive.
+STALE_AFTER = timedelta(seconds=15)
+
+
+def state_of(broadcast: Broadcast | None, now: datetime) -> str:
+    """offline, starting, live or reconnecting. Live means that segments arrive, not that
+    somebody once wrote so."""
+    if broadcast is None or broadcast.open_key is None or broadcast.state not in ON_AIR:
+        return OFFLINE
+    newest = broadcast.last_segment_at
+    stale = newest is not None and now - newest > STALE_AFTER
+    if broadcast.state == BroadcastState.LIVE and stale:
+        return BroadcastState.RECONNECTING.value
+    return str(broadcast.state)
+
+
+def stream_state(stream: Stream) -> dict[str, Any]:
+    """The stream as JSON: {"name", "title", "description", "state", "started_at": ISO 8601 or
+    None, "viewers", "hls": URL of the master playlist, "thumbnail": URL or None}."""
+    broadcast = None
+    if stream.enabled:
+        broadcast = Broadcast.objects.filter(open_key=stream.pk).first()
+    return _describe(stream, broadcast, _viewers([stream.pk])[stream.pk], timezone.now())
+
+
+def on_air() -> list[dict[str, Any]]:
+    """The public streams on air, the newest first; two queries, however many are registered."""
+    broadcasts = Broadcast.objects.filter(state__in=ON_AIR, open_key__isnull=False)
+    listed = [
+        broadcast
+        for broadcast in broadcasts.prefetch_related("stream")
+        if broadcast.stream.enabled and broadcast.stream.visibility == Visibility.PUBLIC
+    ]
+    viewers = _viewers([broadcast.stream.pk for broadcast in listed])
+    now = timezone.now()
+    return [_describe(b.stream, b, viewers[b.stream.pk], now) for b in listed]
+
+
+def _viewers(stream_ids: list[UUID]) -> dict[UUID, int]:
+    return {stream_id: presence.count(stream_id) for stream_id in stream_ids}
+
+
+def _describe(
+    stream: Stream, broadcast: Broadcast | None, viewers: int, now: datetime
+) -> dict[str, Any]:
+    state = state_of(broadcast, now)
+    started_at = broadcast.started_at if broadcast and state != OFFLINE else None
+    hls = f"{settings.PUBLIC_HLS_URL or '/hls'}/{stream.name}"
+    pictured = state in (BroadcastState.LIVE, BroadcastState.RECONNECTING)
+    return {
+        "name": stream.name,
+        "title": stream.title,
+        "description": stream.description,
+        "state": state,
+        "started_at": started_at.isoformat() if started_at else None,
+        "viewers": viewers,
+        "hls": hls,
+        "thumbnail": f"{hls}/thumb.jpg" if pictured else None,
+    }
+
+
+def public(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Readable by any site, never from a cache, never with anybody's cookies."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, **arguments: str) -> HttpResponse:
+        response = view(request, **arguments)
+        response["Access-Control-Allow-Origin"] = "*"
+        response["Cache-Control"] = "no-store"
+        return response
+
+    return answer
+
+
+@public
+@require_safe
+def stream_list(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"streams": on_air()})
+
+
+@public
+@require_safe
+def stream_detail(request: HttpRequest, name: str) -> HttpResponse:
+    stream = Stream.objects.filter(name=name).first()
+    if stream is None:
+        detail = f"No stream is called “{name}”."
+        return JsonResponse({"error": "unknown_stream", "detail": detail}, status=404)
+    return JsonResponse(stream_state(stream))

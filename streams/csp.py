@@ -1,0 +1,52 @@
+"""The Content-Security-Policy of our pages. The admin's templates are not ours, so not there."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+Answer = Callable[[HttpRequest], HttpResponse]
+
+
+def policy(api: str, ws: str, hls: str) -> str:
+    """The header's value, for the public base URLs; empty ones are the page's own origin."""
+    media = _origins(hls)
+    directives = {
+        "default-src": ["'self'"],
+        # The player's elements carry their styles in their shadow roots, without a nonce.
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:", *media],
+        "media-src": ["'self'", "blob:", *media],
+        "worker-src": ["'self'", "blob:"],
+        "connect-src": ["'self'", *_origins(api, ws, hls)],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+    return "; ".join(f"{name} {' '.join(sources)}" for name, sources in directives.items())
+
+
+def _origins(*urls: str) -> list[str]:
+    found = []
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.netloc:
+            found.append(f"{parts.scheme}://{parts.netloc}")
+    # A chat address may be written with http, the socket is opened with ws all the same.
+    sockets = [f"ws{origin[4:]}" for origin in found if origin.startswith("http")]
+    return sorted({*found, *sockets})
+
+
+def content_security_policy(get_response: Answer) -> Answer:
+    """Middleware."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if not request.path.startswith("/admin/"):
+            value = policy(settings.PUBLIC_API_URL, settings.PUBLIC_WS_URL, settings.PUBLIC_HLS_URL)
+            response.headers.setdefault("Content-Security-Policy", value)
+        return response
+
+    return answer

@@ -1,0 +1,32 @@
+/* Facts: the line under the player: on air or not, who watches, since when. */
+
+import { setSince } from "./uptime.js";
+
+const BADGES = {
+  live: "Live",
+  starting: "Starting",
+  reconnecting: "Reconnecting",
+  offline: "Offline",
+};
+const number = new Intl.NumberFormat("en");
+
+export class Facts {
+  #badge = document.getElementById("badge");
+  #viewers = document.getElementById("viewers");
+  #uptime = document.getElementById("uptime");
+
+  /** @param state the stream's, see streams/api.py */
+  show(state) {
+    this.#badge.dataset.state = state.state;
+    this.#badge.textContent = BADGES[state.state];
+    setSince(this.#uptime, state.started_at);
+    this.#uptime.closest(".fact").hidden = !state.started_at;
+    this.showViewers(state.viewers);
+  }
+
+  /** @param {number} count */
+  showViewers(count) {
+    const text = number.format(count);
+    if (this.#viewers.textContent !== text) this.#viewers.textContent = text;
+  }
+}

@@ -1,0 +1,60 @@
+"""The pages for viewers: what is on air, and one stream with its chat."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_cache_control
+from django.views.decorators.http import require_safe
+
+from streams.api import on_air, stream_state
+from streams.models import Stream, Visibility
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    page = {"api": _base(settings.PUBLIC_API_URL, "/api")}
+    response = render(request, "streams/home.html", {"streams": on_air(), "page": page})
+    patch_cache_control(response, no_cache=True)
+    return response
+
+
+@require_safe
+def watch(request: HttpRequest, name: str) -> HttpResponse:
+    stream = Stream.objects.filter(name=name).prefetch_related("owner").first()
+    if stream is None:
+        return render(request, "404.html", {"unknown_stream": name}, status=404)
+    state = stream_state(stream)
+    if request.method == "GET":
+        _recognise(request)
+    context = {
+        "stream": stream,
+        "state": state,
+        "unlisted": stream.visibility != Visibility.PUBLIC,
+        "canonical": request.build_absolute_uri(f"/{stream.name}"),
+        "page": _wiring(state),
+    }
+    response = render(request, "streams/watch.html", context)
+    patch_cache_control(response, no_cache=True, private=True)
+    return response
+
+
+def _recognise(request: HttpRequest) -> None:
+    """Give the viewer a session: chat knows a guest by it, and a WebSocket cannot set cookies."""
+    if not request.session.keys():
+        request.session["viewer"] = True
+
+
+def _wiring(state: dict[str, Any]) -> dict[str, Any]:
+    """What the page's script needs to know."""
+    return {
+        "api": _base(settings.PUBLIC_API_URL, "/api"),
+        "ws": _base(settings.PUBLIC_WS_URL, "/ws"),
+        "state": state,
+    }
+
+
+def _base(public_url: str, path: str) -> str:
+    """The public base URL with the path, which people write into the variable or leave out."""
+    return public_url if public_url.endswith(path) else public_url + path
