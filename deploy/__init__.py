@@ -1,0 +1,1 @@
+"""What runs the product on a machine: templates, ports, health. Imported by nothing else."""

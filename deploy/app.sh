@@ -1,0 +1,171 @@
+#!/usr/bin/env bash
+# The command line of an installation: sets it up, starts and stops it, looks after it.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT"
+for part in say environment account packages python front processes demo tests; do
+    # shellcheck source=/dev/null
+    source "deploy/sh/$part.sh"
+done
+
+LIVESTREAM_VAR=$(realpath -m "${LIVESTREAM_VAR:-$ROOT/var}")
+LIVESTREAM_VENV=${LIVESTREAM_VENV:-$LIVESTREAM_VAR/venv}
+ENV_FILE=${LIVESTREAM_ENV:-$LIVESTREAM_VAR/env}
+export LIVESTREAM_VAR LIVESTREAM_VENV DJANGO_SETTINGS_MODULE=livestream.settings
+# Long enough for a cold start of a small machine.
+PATIENCE=90
+
+usage() {
+    cat <<'TEXT'
+Usage: ./deploy/app.sh COMMAND
+
+  setup [--domain NAME]  install what is missing, prepare everything, start, say where it is;
+                         with a domain: the values of a public server behind HTTPS
+  start, stop            the whole installation; `stop` ends the broadcasts too
+  restart [PROCESS…]     without names: web worker beat edge, and broadcasts go on meanwhile
+  status                 each process and part; exit code 1 when something is not well
+  logs [PROCESS]         follow the logs
+  demo [SECONDS]         publish a test picture, until Ctrl-C or for some seconds
+  test [ARGUMENT…]       the whole test run, or pytest with these arguments
+  help                   this
+
+Processes: redis web worker beat ingest edge. State is in var/ (LIVESTREAM_VAR); what can be set is
+in deploy/env.example.
+TEXT
+}
+
+# What the running processes were made of: when it changed, they are restarted.
+code_files() {
+    find manage.py requirements.txt livestream streams chat templates deploy \
+        \( -name '*.py' -o -name '*.html' -o -name '*.template' -o -name '*.sh' \
+        -o -name 'requirements.txt' \) -type f | LC_ALL=C sort
+}
+
+prepare_state() { # DOMAIN or ""
+    mkdir -p "$LIVESTREAM_VAR"
+    chmod 0750 "$LIVESTREAM_VAR"
+    choose_account create
+    make_venv
+    install_requirements requirements.txt
+    write_environment "$1"
+    choose_run_folder
+    export LIVESTREAM_RUN
+    make_folders
+    build_front
+    hand_over
+}
+
+prepare_database() {
+    manage check --fail-level ERROR >/dev/null
+    manage migrate --verbosity 0
+    manage collectstatic --noinput --verbosity 0
+    FIRST_RUN=$(manage first_run)
+}
+
+first_run_said() { # KEY
+    sed -n "s/^$1=//p" <<<"$FIRST_RUN"
+}
+
+introduce() {
+    local host page key password
+    host=$(setting LIVESTREAM_BIND 127.0.0.1)
+    case $host in 127.0.0.1 | 0.0.0.0 | ::) host=localhost ;; esac
+    page=http://$host:$(setting LIVESTREAM_WEB_PORT 3000)
+    if [ "$(setting LIVESTREAM_HTTPS false)" = true ]; then
+        page=https://$(setting ALLOWED_HOSTS localhost | cut -d , -f 1)
+    fi
+    key=$(first_run_said STREAM_KEY)
+    password=$(first_run_said ADMIN_PASSWORD)
+    say "" "${BOLD}LiveStream is running.${PLAIN}"
+    say ""
+    say "  OBS, Settings > Stream > Custom"
+    say "    Server      $(setting LIVESTREAM_RTMP_URL "rtmp://localhost:$(setting LIVESTREAM_RTMP_PORT 1935)/live")"
+    say "    Stream key  ${key:-(shown once; the admin makes a new one: Streams > Rotate key)}"
+    if [ "$(setting LIVESTREAM_OPEN_INGEST off)" = loopback ]; then
+        say "                On this machine the key '$(first_run_said STREAM_NAME)' works as well."
+    fi
+    say "  Page          $page/$(first_run_said STREAM_NAME)"
+    say "  Admin         $page/admin/"
+    say "    Login       $(first_run_said ADMIN_USER)"
+    say "    Password    ${password:-(shown once; a new one: $LIVESTREAM_VENV/bin/python manage.py changepassword $(first_run_said ADMIN_USER))}"
+    say ""
+    if [ -n "$key$password" ]; then say "  The key and the password are not shown again."; fi
+    if [ "$(setting LIVESTREAM_HTTPS false)" = true ]; then
+        say "  Have your HTTPS server pass everything to http://127.0.0.1:$(setting LIVESTREAM_WEB_PORT 3000) with X-Forwarded-For and"
+        say "  X-Forwarded-Proto. For publishers from outside set LIVESTREAM_BIND in $ENV_FILE."
+    fi
+    say "  Without OBS: ./deploy/app.sh demo"
+}
+
+setup() {
+    local domain="" code
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --domain)
+                domain=${2-}
+                [[ $domain =~ ^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$ ]] ||
+                    fail "--domain wants a host name, such as live.example.org."
+                shift 2
+                ;;
+            *) fail "setup does not know '$1'." "Usage: setup [--domain NAME]" ;;
+        esac
+    done
+    # shellcheck disable=SC2086  # a list of words
+    install_packages $RUNTIME
+    prepare_state "$domain"
+    prepare_database
+    mapfile -t code < <(code_files)
+    if supervisor_pid >/dev/null && ! is_done "$LIVESTREAM_VAR/stamps/code" "${code[@]}" "$ENV_FILE"; then restart_processes; fi
+    start_processes
+    mark_done "$LIVESTREAM_VAR/stamps/code" "${code[@]}" "$ENV_FILE"
+    wait_until_well "$PATIENCE"
+    introduce
+}
+
+find_installation() {
+    choose_account
+    need_setup
+    LIVESTREAM_RUN=$(setting LIVESTREAM_RUN "$LIVESTREAM_VAR/run")
+    export LIVESTREAM_RUN
+}
+
+command=${1-help}
+if [ $# -gt 0 ]; then shift; fi
+case $command in
+    setup) setup "$@" ;;
+    start)
+        find_installation
+        start_processes
+        wait_until_well "$PATIENCE"
+        ;;
+    stop)
+        find_installation
+        stop_processes
+        ;;
+    restart)
+        find_installation
+        need_running
+        restart_processes "$@"
+        wait_until_well "$PATIENCE"
+        ;;
+    status)
+        find_installation
+        show_status
+        ;;
+    logs)
+        find_installation
+        show_logs "$@"
+        ;;
+    demo)
+        find_installation
+        need_running
+        publish_demo "$@"
+        ;;
+    test) run_tests "$@" ;;
+    help | -h | --help) usage ;;
+    *)
+        usage >&2
+        fail "There is no command '$command'."
+        ;;
+esac

@@ -1,0 +1,127 @@
+"""Whether the whole installation answers: the backend's parts, the pages, the edge.
+
+`python -m deploy.health` looks once; `--wait SECONDS` looks until all is well. It prints what is
+not, with the last words of its log, and then exits 1.
+"""
+
+import argparse
+import http.client
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.addresses import Addresses
+from livestream import env as environment
+
+TIMEOUT = 6.0  # seconds; the slowest check behind /health takes three
+LOG_LINES = 12
+# Which log tells why a part of /health is not well.
+LOGS = {
+    "database": "web",
+    "redis": "redis",
+    "broker": "redis",
+    "worker": "worker",
+    "ingest": "ingest",
+    "disk": "worker",
+    "backend": "web",
+    "pages": "edge",
+    "edge": "edge",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not well."""
+
+    part: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+
+
+def get(place: str, path: str, https: bool) -> Answer:
+    """One GET of this machine's own server. Raises OSError or HTTPException."""
+    connection = http.client.HTTPConnection(place, timeout=TIMEOUT)
+    try:
+        headers = {"Host": "localhost"}
+        if https:
+            headers["X-Forwarded-Proto"] = "https"
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        return Answer(response.status, response.read())
+    finally:
+        connection.close()
+
+
+def parts(answer: Answer) -> list[Finding]:
+    """What /health says is not well; see livestream/health.py for its shape."""
+    try:
+        report = json.loads(answer.body)
+        return [Finding(name, report["parts"][name]["detail"]) for name in report["failing"]]
+    except (ValueError, KeyError, TypeError):
+        return [Finding("backend", f"/health answers {answer.status} without a report")]
+
+
+def look(addresses: Addresses, https: bool) -> list[Finding]:
+    """Everything that is not well now; empty when all is."""
+    checks: list[tuple[str, str, str, Callable[[Answer], list[Finding]]]] = [
+        ("backend", addresses.local("backend"), "/health", parts),
+        ("pages", addresses.local("web"), "/", lambda answer: _is_ok("pages", answer)),
+        ("edge", addresses.local("edge"), "/api/streams", lambda answer: _is_ok("edge", answer)),
+    ]
+    findings = []
+    for part, place, path, judge in checks:
+        try:
+            findings += judge(get(place, path, https))
+        except (OSError, http.client.HTTPException) as error:
+            findings.append(Finding(part, f"http://{place}{path}: {error or type(error).__name__}"))
+    return findings
+
+
+def _is_ok(part: str, answer: Answer) -> list[Finding]:
+    if answer.status == 200:
+        return []
+    return [Finding(part, f"answers {answer.status}: {answer.body[:200].decode(errors='replace')}")]
+
+
+def last_words(log: Path) -> list[str]:
+    if not log.is_file():
+        return []
+    with log.open(errors="replace") as lines:
+        return list(deque((line.rstrip() for line in lines), maxlen=LOG_LINES))
+
+
+def report(findings: list[Finding], logs: Path) -> str:
+    text = [f"  {finding.part}: {finding.detail}" for finding in findings]
+    for name in dict.fromkeys(LOGS.get(finding.part, "web") for finding in findings):
+        if words := last_words(logs / f"{name}.log"):
+            text += ["", f"  The last lines of {logs / name}.log:"]
+            text += [f"    {word}" for word in words]
+    return "\n".join(text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS")
+    wait: float = parser.parse_args().wait
+    env = environment.read()
+    addresses = Addresses.read(env.bind)
+    deadline = time.monotonic() + wait
+    while findings := look(addresses, env.https):
+        if time.monotonic() >= deadline:
+            sys.stderr.write(report(findings, env.var / "log") + "\n")
+            return 1
+        time.sleep(0.25)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

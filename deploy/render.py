@@ -1,0 +1,123 @@
+"""Configuration files: a template and the environment in, a file in $LIVESTREAM_VAR/conf out.
+
+`python -m deploy.render ingest.conf edge.conf` writes them with mode 0600, because the ingest's
+holds the secret it shows to Django.
+"""
+
+import os
+import re
+import resource
+import sys
+from pathlib import Path
+from string import Template
+
+from deploy.addresses import Addresses
+from deploy.redis_server import RedisAddress
+from livestream import env as environment
+
+FOLDER = Path(__file__).resolve().parent
+TEMPLATES = {
+    "ingest.conf": FOLDER / "nginx/ingest.conf.template",
+    "edge.conf": FOLDER / "nginx/edge.conf.template",
+    "live.conf": FOLDER / "nginx/live.conf.template",
+    "redis.conf": FOLDER / "redis.conf.template",
+}
+MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/share/nginx/modules"))
+# A value must not be able to end the quotes or the line it stands in.
+UNSAFE = re.compile(r"[\"'\\;{}$\n\r]")
+
+
+class ConfigTemplate(Template):
+    """Placeholders are written %{name}: nginx has its own use for the dollar sign."""
+
+    delimiter = "%"
+
+
+def fill(text: str, values: dict[str, str]) -> str:
+    """Raises SystemExit naming the placeholder that has no value."""
+    try:
+        return ConfigTemplate(text).substitute(values)
+    except KeyError as missing:
+        raise SystemExit(
+            f"The template wants %{{{missing.args[0]}}}, which has no value."
+        ) from None
+
+
+def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str]:
+    """The values that stand inside quotes. Raises SystemExit naming one that would break out."""
+    redis = RedisAddress.parse(env.redis_url)
+    run = os.environ.get("LIVESTREAM_RUN") or f"{env.var}/run"
+    values = {
+        "var": str(env.var),
+        "run": run,
+        "ingest_secret": env.ingest_secret,
+        "ingest_node": env.ingest_node,
+        "backend": addresses.local("backend"),
+        "redis_host": "127.0.0.1" if redis.host == "localhost" else redis.host,
+        "redis_port": str(redis.port),
+        "redis_password": redis.password,
+    }
+    for name, value in values.items():
+        if UNSAFE.search(value) or (name == "run" and ":" in value):
+            raise SystemExit(f"{name} ({value!r}) has a character that cannot stand in a config.")
+    if not env.ingest_secret:
+        raise SystemExit("LIVESTREAM_INGEST_SECRET is not set; `./deploy/app.sh setup` makes one.")
+    return values
+
+
+def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -> dict[str, str]:
+    """The values that are whole directives."""
+    proxies = os.environ.get("LIVESTREAM_TRUSTED_PROXY", "").replace(",", " ").split()
+    if env.https and not proxies:
+        # Something in front speaks TLS; on one machine it comes from loopback.
+        proxies = ["127.0.0.1", "::1"]
+    for proxy in proxies:
+        if not re.fullmatch(r"[0-9a-fA-F.:/]+", proxy):
+            raise SystemExit(f"LIVESTREAM_TRUSTED_PROXY: {proxy!r} is not an address or network.")
+    return {
+        # Only root may give a user; anybody else's nginx stays who it is.
+        "user": "user root;" if os.geteuid() == 0 else "",
+        # A proxied connection takes two descriptors.
+        "worker_connections": str(max(256, min(8192, soft_limit // 2))),
+        "rtmp_listens": _each("listen {} so_keepalive=10s:5s:3;", addresses.listens("rtmp")),
+        "web_listens": _each("listen {} backlog=1024;", addresses.listens("web")),
+        "edge_listens": _each("listen {} backlog=1024;", addresses.listens("edge")),
+        "real_ip_from": _each("set_real_ip_from {};", proxies),
+        "trusted": _each("{} 1;", proxies),
+    }
+
+
+def rtmp_module() -> str:
+    for folder in MODULES:
+        if (folder / "ngx_rtmp_module.so").is_file():
+            return str(folder / "ngx_rtmp_module.so")
+    raise SystemExit(
+        "nginx's RTMP module (ngx_rtmp_module.so) is not in "
+        f"{' or '.join(map(str, MODULES))}; install Debian's package libnginx-mod-rtmp."
+    )
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def _each(directive: str, values: list[str]) -> str:
+    return "\n".join(directive.format(value) for value in values)
+
+
+def main(names: list[str]) -> None:
+    env = environment.read()
+    addresses = Addresses.read(env.bind)
+    soft_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    values = scalars(env, addresses) | lines(env, addresses, soft_limit)
+    if "ingest.conf" in names:
+        values["rtmp_module"] = rtmp_module()
+    for name in names:
+        write(env.var / "conf" / name, fill(TEMPLATES[name].read_text(), values))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

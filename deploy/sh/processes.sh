@@ -1,0 +1,157 @@
+# supervisord and the processes under it: starting, stopping, looking. Sourced.
+
+PROCESSES="redis web worker beat ingest edge"
+CONF=$ROOT/deploy/supervisord.conf
+
+# supervisord's pid if the one in the pid file is really this installation's: a pid is a number
+# that something else may have by now.
+supervisor_pid() {
+    local pid
+    pid=$(cat "$LIVESTREAM_RUN/supervisord.pid" 2>/dev/null) || return 1
+    [ -n "$pid" ] && tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" |
+        grep -qxF "$LIVESTREAM_RUN/supervisord.pid" || return 1
+    printf '%s' "$pid"
+}
+
+supervised() { # supervisord or supervisorctl, and its arguments
+    as_user env LIVESTREAM_VAR="$LIVESTREAM_VAR" LIVESTREAM_RUN="$LIVESTREAM_RUN" \
+        LIVESTREAM_VENV="$LIVESTREAM_VENV" LIVESTREAM_OWN_REDIS="${OWN_REDIS:-false}" \
+        "$LIVESTREAM_VENV/bin/$1" -c "$CONF" "${@:2}"
+}
+
+control() { # supervisorctl's arguments
+    supervised supervisorctl "$@"
+}
+
+need_setup() {
+    if [ ! -x "$LIVESTREAM_VENV/bin/python" ] || [ ! -e "$ENV_FILE" ]; then
+        fail "This installation is not set up yet." "Call: ./deploy/app.sh setup"
+    fi
+    if [ ! -r "$ENV_FILE" ]; then
+        fail "You may not read $ENV_FILE; it belongs to $(stat -c %U "$ENV_FILE")." "Use sudo."
+    fi
+}
+
+need_running() {
+    supervisor_pid >/dev/null || fail "Nothing is running." "Start it: ./deploy/app.sh start"
+}
+
+# In /tmp somebody else could have made the folder first.
+make_folders() {
+    mkdir -p "$LIVESTREAM_VAR/hls"
+    local private=("$LIVESTREAM_RUN" "$LIVESTREAM_VAR/log" "$LIVESTREAM_VAR/conf")
+    mkdir -p "${private[@]}"
+    chmod 0700 "${private[@]}"
+    if [ ! -O "$LIVESTREAM_RUN" ] && [ "$(id -u)" -ne 0 ]; then
+        fail "$LIVESTREAM_RUN belongs to somebody else." "Remove LIVESTREAM_RUN from $ENV_FILE and set up again."
+    fi
+}
+
+start_processes() {
+    local needed=()
+    if supervisor_pid >/dev/null; then
+        start_stopped
+        return
+    fi
+    make_folders
+    hand_over
+    OWN_REDIS=$(own_redis) || fail "There is no Redis to use; the reason is above."
+    if [ "$OWN_REDIS" = true ]; then needed=(redis); fi
+    "$LIVESTREAM_VENV/bin/python" -m deploy.ports "${needed[@]}" ||
+        fail "Not started: ports are taken, as said above."
+    step "Starting"
+    supervised supervisord -j "$LIVESTREAM_RUN/supervisord.pid"
+}
+
+# `true` when a Redis of our own has to run, `false` when another answers already.
+own_redis() {
+    local serves
+    serves=$(as_user "$LIVESTREAM_VENV/bin/python" -m deploy.redis_server) || return 1
+    if [ "$serves" = own ]; then printf true; else printf false; fi
+}
+
+# Those that were stopped by hand or gave up.
+start_stopped() {
+    local stopped
+    mapfile -t stopped < <(control status | awk '$2 ~ /STOPPED|EXITED|FATAL/ {print $1}')
+    for name in "${stopped[@]}"; do
+        if [ "$name" != redis ] || [ "$(own_redis)" = true ]; then control start "$name"; fi
+    done
+}
+
+wait_until_well() { # SECONDS
+    step "Waiting until all parts are well"
+    as_user "$LIVESTREAM_VENV/bin/python" -m deploy.health --wait "$1" ||
+        fail "Not all parts are well after $1 s; what is wrong stands above." \
+            "More: ./deploy/app.sh status, ./deploy/app.sh logs"
+}
+
+stop_processes() {
+    local pid
+    if pid=$(supervisor_pid); then
+        # First the way in, so that nobody publishes into a system that is leaving.
+        control stop ingest >/dev/null
+        control shutdown >/dev/null
+        wait_for_end "$pid" 60
+    fi
+    rm -f "$LIVESTREAM_RUN/supervisord.pid"
+    manage reap_runs
+}
+
+wait_for_end() { # PID SECONDS
+    local tries=$(($2 * 10))
+    while kill -0 "$1" 2>/dev/null; do
+        tries=$((tries - 1))
+        if [ "$tries" -le 0 ]; then
+            fail "supervisord (pid $1) is still there after $2 s." "See $LIVESTREAM_VAR/log/supervisord.log."
+        fi
+        sleep 0.1
+    done
+}
+
+check_names() { # NAME…
+    local name
+    for name in "$@"; do
+        case " $PROCESSES " in
+            *" $name "*) ;;
+            *) fail "There is no process named '$name'." "There are: $PROCESSES" ;;
+        esac
+    done
+}
+
+# ingest is left out unless asked for: restarting it throws every publisher off. redis too, because
+# what is queued there would be lost.
+restart_processes() { # NAME…
+    local names=("$@")
+    check_names "${names[@]}"
+    if [ ${#names[@]} -eq 0 ]; then
+        names=(web worker beat edge)
+        say "Restarting ${names[*]}. Broadcasts go on; 'restart ingest' would throw the publishers off."
+    fi
+    control restart "${names[@]}"
+}
+
+show_status() {
+    local well=0
+    if ! supervisor_pid >/dev/null; then
+        say "Nothing is running. Start it: ./deploy/app.sh start"
+        return 1
+    fi
+    control status | awk '!($1 == "redis" && /Not started/)' || true
+    if as_user "$LIVESTREAM_VENV/bin/python" -m deploy.health; then
+        say "All parts are well."
+    else
+        well=1
+    fi
+    return "$well"
+}
+
+show_logs() { # [NAME]
+    local files=("$LIVESTREAM_VAR"/log/*.log)
+    if [ $# -gt 0 ]; then
+        check_names "$1"
+        files=("$LIVESTREAM_VAR/log/$1.log")
+    fi
+    if [ ! -e "${files[0]}" ]; then fail "There is no log yet." "Start it first: ./deploy/app.sh start"; fi
+    exec tail -n 50 -F "${files[@]}"
+}

@@ -1,0 +1,28 @@
+# The whole test run, as CI calls it. Sourced.
+
+run_tests() { # [PYTEST ARGUMENT…]
+    # shellcheck disable=SC2086  # lists of words
+    install_packages $RUNTIME $FOR_TESTS
+    make_venv
+    install_requirements requirements-test.txt
+    build_front
+    # The tests make their own state; of this installation they take only the programs.
+    TEST_VAR=$(mktemp -d /tmp/livestream-test.XXXXXX)
+    trap 'rm -rf "$TEST_VAR"' EXIT
+    local python=$LIVESTREAM_VENV/bin/python
+    export LIVESTREAM_VENV LIVESTREAM_VAR=$TEST_VAR SECRET_KEY
+    SECRET_KEY=$(random_text 64)
+    if [ $# -gt 0 ]; then
+        "$python" -m pytest "$@"
+        return
+    fi
+    step "ruff"
+    "$python" -m ruff format --check
+    "$python" -m ruff check
+    step "mypy"
+    "$python" -m mypy
+    step "Migrations"
+    "$python" manage.py makemigrations --check --dry-run
+    step "pytest"
+    "$python" -m pytest
+}
