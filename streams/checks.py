@@ -1,1 +1,98 @@
-"""System checks: what is wrong with the set-up is said at start-up."""
+"""System checks: what is wrong with the set-up is said at start-up, not at midnight."""
+
+import shutil
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+# A unix socket's path, with its ending NUL, has 108 bytes.
+LONGEST_SOCKET_PATH = 107
+
+
+@register(Tags.compatibility)
+def check_programs(**_: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"{program} is not on the PATH.",
+            hint="`./deploy/app.sh setup` installs it; by hand: apt-get install ffmpeg.",
+            id="streams.E001",
+        )
+        for program in ("ffmpeg", "ffprobe")
+        if shutil.which(program) is None
+    ]
+
+
+@register(Tags.security)
+def check_ingest_secret(**_: Any) -> list[CheckMessage]:
+    if settings.INGEST_SECRET:
+        return []
+    return [
+        Error(
+            "LIVESTREAM_INGEST_SECRET is not set, so nobody can publish.",
+            hint="`./deploy/app.sh setup` makes one; the ingest sends it with every hook.",
+            id="streams.E002",
+        )
+    ]
+
+
+@register(Tags.database)
+def check_database(**_: Any) -> list[CheckMessage]:
+    if not settings.MONGODB_URI:
+        return []
+    return [
+        Error(
+            "MONGODB_URI is set, but this version stores its data in SQLite only.",
+            hint="Unset MONGODB_URI.",
+            id="streams.E003",
+        )
+    ]
+
+
+@register(Tags.urls)
+def check_addresses(**_: Any) -> list[CheckMessage]:
+    """Addresses of a wrong shape would fail only when the first stream goes on air."""
+    wanted = {
+        "REDIS_URL": (settings.ENV.redis_url, ("redis", "rediss", "unix")),
+        "PUBLIC_API_URL": (settings.PUBLIC_API_URL, ("", "http", "https")),
+        "PUBLIC_WS_URL": (settings.PUBLIC_WS_URL, ("", "ws", "wss")),
+        "PUBLIC_HLS_URL": (settings.PUBLIC_HLS_URL, ("", "http", "https")),
+        "LIVESTREAM_INGEST_URL": (settings.INGEST_URL, ("unix", "http")),
+        "LIVESTREAM_RTMP_PULL_URL": (settings.RTMP_PULL_URL, ("rtmp",)),
+    }
+    return [
+        Error(
+            f"{name} is {url!r}; it begins with {' or '.join(s + ':' for s in schemes if s)}.",
+            id="streams.E004",
+        )
+        for name, (url, schemes) in wanted.items()
+        if urlsplit(url).scheme not in schemes
+    ]
+
+
+@register(Tags.files)
+def check_socket_path(**_: Any) -> list[CheckMessage]:
+    path = settings.INGEST_URL.removeprefix("unix:")
+    if path == settings.INGEST_URL or len(path.encode()) <= LONGEST_SOCKET_PATH:
+        return []
+    return [
+        Error(
+            f"The path of the ingest's socket is longer than a socket's can be: {path}",
+            hint="Set LIVESTREAM_VAR to a shorter folder.",
+            id="streams.E005",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_open_ingest(**_: Any) -> list[CheckMessage]:
+    if not settings.OPEN_INGEST:
+        return []
+    return [
+        Warning(
+            "Programs on this machine may publish without a key.",
+            hint="Set LIVESTREAM_OPEN_INGEST=off and DEBUG=false.",
+            id="streams.W001",
+        )
+    ]

@@ -1,0 +1,108 @@
+"""Health: the state of each part, for people and load balancers."""
+
+import shutil
+import time
+from collections.abc import Callable
+from threading import Lock
+
+from celery import current_app
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from django.http import HttpRequest, JsonResponse
+
+from streams.ingest_node import node
+from streams.tasks import RECONCILED_AT
+
+# The checks cost broker round trips; anybody may ask.
+FRESH = 2.0
+RECONCILER_LATE = 30.0
+
+
+class Unwell(Exception):
+    """A part does not do its work; the message says what is wrong."""
+
+
+def database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return f"{connection.vendor} answers"
+
+
+def redis() -> str:
+    cache.set("health", "1", timeout=10)
+    return "answers"
+
+
+def broker() -> str:
+    with current_app.connection_for_write(connect_timeout=1) as link:
+        link.ensure_connection(max_retries=1, timeout=1)
+    return "takes connections"
+
+
+def worker() -> str:
+    if not current_app.control.ping(timeout=1.0, limit=1):
+        raise Unwell("no worker answers; see its log")
+    age = time.time() - float(cache.get(RECONCILED_AT) or 0)
+    if age > RECONCILER_LATE:
+        raise Unwell("the reconciler does not run; is beat running?")
+    return "answers"
+
+
+def ingest() -> str:
+    return f"{len(node.publishers())} publishing"
+
+
+def disk() -> str:
+    free = shutil.disk_usage(settings.ENV.var).free
+    if free < settings.DISK_MIN_FREE:
+        raise Unwell(f"{free} bytes free, {settings.DISK_MIN_FREE} are wanted")
+    return f"{free} bytes free"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "database": database,
+    "redis": redis,
+    "broker": broker,
+    "worker": worker,
+    "ingest": ingest,
+    "disk": disk,
+}
+
+
+def look() -> dict[str, dict[str, object]]:
+    """Each part's name -> {"ok": bool, "detail": sentence}."""
+    parts: dict[str, dict[str, object]] = {}
+    for name, check in PARTS.items():
+        try:
+            parts[name] = {"ok": True, "detail": check()}
+        except Exception as error:  # any failure of a part is the answer, never a 500
+            parts[name] = {"ok": False, "detail": f"{type(error).__name__}: {error}"[:300]}
+    return parts
+
+
+class _Report:
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._at = 0.0
+        self._parts: dict[str, dict[str, object]] = {}
+
+    def parts(self) -> dict[str, dict[str, object]]:
+        with self._lock:
+            if time.monotonic() - self._at > FRESH:
+                self._parts, self._at = look(), time.monotonic()
+            return self._parts
+
+
+_report = _Report()
+
+
+def health(request: HttpRequest) -> JsonResponse:
+    """200 when all parts are well, 503 naming those that are not."""
+    parts = _report.parts()
+    failing = [name for name, part in parts.items() if not part["ok"]]
+    return JsonResponse(
+        {"status": "failing" if failing else "ok", "failing": failing, "parts": parts},
+        status=503 if failing else 200,
+        headers={"Cache-Control": "no-store"},
+    )

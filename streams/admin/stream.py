@@ -1,0 +1,142 @@
+"""Streams in the admin: the registry, OBS settings, keys, stopping a broadcast."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from streams.admin.broadcast import STATE_COLOURS
+from streams.models import Broadcast, Stream, StreamKey
+from streams.supervisor.states import Wanted
+
+# OBS comes back by itself 2, 3, 4.4… seconds after a cut; a stop that it undoes is none.
+REFUSED_AFTER_STOP = timedelta(minutes=5)
+
+
+@admin.register(Stream)
+class StreamAdmin(ModelAdmin):
+    list_display = ("name", "title", "owner", "on_air", "visibility", "enabled")
+    list_filter = ("enabled", "visibility")
+    list_select_related = ()
+    search_fields = ("name", "title")
+    show_full_result_count = False
+    autocomplete_fields = ("owner",)
+    change_form_before_template = "streams/admin/obs.html"
+    actions_detail = ["watch", "rotate_key", "stop_broadcast"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Stream]:
+        streams: QuerySet[Stream] = super().get_queryset(request).prefetch_related("owner")
+        return streams if request.user.is_superuser else streams.filter(owner=request.user.pk)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if request.user.is_superuser:
+            return ()
+        return ("name", "owner", "enabled", "ladder", "refused_until")
+
+    # A streamer, that is a staff user who owns streams, needs no permission to manage those.
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(super().has_module_permission(request)) or self._owns(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(super().has_view_permission(request, obj)) or self._owns(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(super().has_change_permission(request, obj)) or self._owns(request, obj)
+
+    def _owns(self, request: HttpRequest, obj: Stream | None = None) -> bool:
+        if obj is not None:
+            return obj.owner_id == request.user.pk
+        return Stream.objects.filter(owner=request.user.pk).exists()
+
+    @display(description="on air", label=STATE_COLOURS)
+    def on_air(self, stream: Stream) -> str:
+        # One indexed look-up a row; a page has a hundred at most.
+        broadcast = Broadcast.objects.filter(open_key=stream.pk).first()
+        return broadcast.state if broadcast is not None else "offline"
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        mine = [
+            path("<uuid:pk>/key/", view(self.key_view), name="streams_stream_key"),
+            path("<uuid:pk>/stop/", view(self.stop_view), name="streams_stream_stop"),
+        ]
+        return mine + list(super().get_urls())
+
+    @action(description="Watch", icon="play_arrow")
+    def watch(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(f"/{get_object_or_404(Stream, pk=object_id).name}")
+
+    @action(description="New key", icon="key")
+    def rotate_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:streams_stream_key", args=[object_id]))
+
+    @action(description="Stop broadcast", icon="stop_circle")
+    def stop_broadcast(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:streams_stream_stop", args=[object_id]))
+
+    def response_add(self, request: HttpRequest, obj: Stream, *args: Any) -> HttpResponse:
+        """A stream without a key is of no use: show its first one."""
+        super().response_add(request, obj, *args)
+        return HttpResponseRedirect(reverse("admin:streams_stream_key", args=[obj.pk]))
+
+    def key_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Asks first, then shows the new key in the answer itself: it is kept nowhere."""
+        stream = get_object_or_404(self.get_queryset(request), pk=pk)
+        key = StreamKey.rotate(stream) if request.method == "POST" else None
+        return self._page(request, stream, "streams/admin/key.html", key=key)
+
+    def stop_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        stream = get_object_or_404(self.get_queryset(request), pk=pk)
+        if request.method == "POST":
+            until = timezone.now() + REFUSED_AFTER_STOP
+            Stream.objects.filter(pk=stream.pk).update(refused_until=until)
+            stopped = Broadcast.objects.filter(open_key=stream.pk).update(wanted=Wanted.OFF)
+            self.message_user(
+                request,
+                f"The broadcast ends now; publishers are refused until {until:%H:%M} UTC. "
+                "Disable the stream to keep them off, or clear “refused until” to let them in."
+                if stopped
+                else "The stream is not on air.",
+            )
+            return HttpResponseRedirect(reverse("admin:streams_stream_change", args=[pk]))
+        on_air = Broadcast.objects.filter(open_key=stream.pk).exists()
+        return self._page(request, stream, "streams/admin/stop.html", on_air=on_air)
+
+    def _page(
+        self, request: HttpRequest, stream: Stream, template: str, **context: Any
+    ) -> TemplateResponse:
+        everything = {
+            **self.admin_site.each_context(request),
+            "title": stream.heading,
+            "original": stream,
+            "opts": self.model._meta,
+            "rtmp_url": settings.RTMP_URL,
+            **context,
+        }
+        response = TemplateResponse(request, template, everything)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        context = {
+            **(extra_context or {}),
+            "rtmp_url": settings.RTMP_URL,
+            "open_ingest": settings.OPEN_INGEST,
+            "stream_keys": StreamKey.objects.filter(stream=object_id) if object_id else (),
+        }
+        return super().changeform_view(request, object_id, form_url, context)

@@ -1,0 +1,35 @@
+"""Back-off: how long to wait before the next run."""
+
+from collections.abc import Callable
+
+from streams.supervisor.states import EndReason
+
+FIRST = 0.5
+CAP = 30.0
+HEALTHY_AFTER = 60.0
+# Nobody's fault: tried again soon, and not counted towards a crash loop.
+INNOCENT_DELAY = {
+    EndReason.INPUT_NOT_READY: 1.0,
+    EndReason.PUBLISHER_GONE: 0.5,
+    EndReason.REPLANNED: 0.0,
+    EndReason.REQUESTED: 0.0,
+    EndReason.LOST: 0.0,
+}
+
+
+class Backoff:
+    """Exponential with jitter and a cap; forgotten after a run that lived a healthy minute."""
+
+    def __init__(self, random: Callable[[], float]) -> None:
+        self._random = random
+        self.failures = 0
+
+    def after(self, reason: EndReason, lived: float) -> float:
+        """Seconds to wait after a run that ended for this reason, having lived so long."""
+        if lived >= HEALTHY_AFTER:
+            self.failures = 0
+        if reason in INNOCENT_DELAY:
+            return INNOCENT_DELAY[reason]
+        self.failures += 1
+        full = min(CAP, FIRST * 2 ** min(self.failures - 1, 16))
+        return full * (0.5 + 0.5 * self._random())

@@ -1,0 +1,263 @@
+"""The loop: look, decide, act, report; one supervisor drives one broadcast."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import random
+from typing import Protocol
+
+from streams.supervisor.backoff import Backoff
+from streams.supervisor.ending import classify
+from streams.supervisor.policy import (
+    Collect,
+    End,
+    Facts,
+    Kill,
+    RunFacts,
+    Start,
+    Stop,
+    decide,
+    state_of,
+)
+from streams.supervisor.process import Process
+from streams.supervisor.progress import Progress, SpeedMeter
+from streams.supervisor.progress import read as read_progress
+from streams.supervisor.states import BroadcastState, EndReason, Wanted
+
+logger = logging.getLogger(__name__)
+
+TICK = 0.5
+LOG_TAIL_BYTES = 4000
+
+
+class Unavailable(Exception):
+    """The record (database) cannot be read or written now. Runs go on; try again."""
+
+
+class SourceRefused(Exception):
+    """The source is nothing that can be put on air; the message tells the streamer why."""
+
+
+class LeaseLost(Exception):
+    """Somebody else drives this broadcast now."""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What is wanted of a broadcast, and what is known of its publisher. Seconds."""
+
+    wanted: Wanted
+    publisher: str | None
+    publisher_gone_for: float
+    grace: float
+    was_live: bool  # it had segments before
+
+
+@dataclass
+class RunHandle:
+    """A run this supervisor watches. Times by the supervisor's clock."""
+
+    run_id: str
+    process: Process
+    folder: Path
+    ingest_name: str
+    copies: bool
+    began: float
+    meter: SpeedMeter = field(default_factory=SpeedMeter)
+    progress: Progress | None = None
+    asked: EndReason | None = None
+    asked_at: float = 0.0
+
+
+class Desk(Protocol):
+    """The record of one broadcast, under our lease. Calls may raise Unavailable or LeaseLost."""
+
+    def orders(self) -> Orders: ...
+    def report(self, state: BroadcastState, run: RunHandle | None) -> None: ...
+    def run_ended(
+        self, run: RunHandle, reason: EndReason, exit_code: int | None, log: str
+    ) -> None: ...
+    def refuse_copy(self) -> None: ...
+    def end(self, reason: EndReason) -> bool:
+        """False when what was wanted changed meanwhile: the broadcast goes on."""
+
+    def release(self) -> None: ...
+    def still_ours(self, run: RunHandle) -> bool: ...
+
+
+class Studio(Protocol):
+    """Makes runs and looks at their output."""
+
+    def adopt(self) -> RunHandle | None: ...
+    def start(self, ingest_name: str) -> RunHandle | None:
+        """A new run, or None while the source cannot be described yet. Raises SourceRefused."""
+
+    def segment_age(self, run: RunHandle) -> float | None: ...
+    def longest_segment(self, run: RunHandle) -> float: ...
+    def source_changed(self, run: RunHandle) -> bool: ...
+
+
+class Supervisor:
+    """Drives one broadcast until it ends, the lease is lost, or the worker stops."""
+
+    def __init__(
+        self, desk: Desk, studio: Studio, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._desk = desk
+        self._studio = studio
+        self._clock = clock
+        self._backoff = Backoff(random)
+        self._run: RunHandle | None = None
+        self._resume_at = 0.0
+        self._orders: Orders | None = None
+
+    def drive(self, stopping: threading.Event) -> None:
+        """Returns when there is nothing left to do here. FFmpeg goes on when `stopping` is set."""
+        try:
+            self._run = self._studio.adopt()
+            while not stopping.is_set():
+                if not self.tick():
+                    return
+                self._pause(stopping)
+            self._hand_over()
+        except LeaseLost:
+            self._abandon()
+
+    def _pause(self, stopping: threading.Event) -> None:
+        """Until the next round; an FFmpeg that exits is seen at once."""
+        if self._run is not None and not self._run.process.exited:
+            self._run.process.wait(TICK)
+        else:
+            stopping.wait(TICK / 2)
+
+    def tick(self) -> bool:
+        """One round. False once the broadcast is over."""
+        try:
+            self._orders = self._desk.orders()
+        except Unavailable as error:
+            logger.warning("the record is away, runs go on: %s", error)
+        if self._orders is None:
+            return True
+        facts = self._look(self._orders)
+        try:
+            over = self._act(facts)
+            if not over:
+                self._desk.report(state_of(facts), self._run)
+        except Unavailable as error:
+            logger.warning("the record is away, runs go on: %s", error)
+            return True
+        return not over
+
+    def _look(self, orders: Orders) -> Facts:
+        return Facts(
+            wanted=orders.wanted,
+            publisher=orders.publisher,
+            publisher_gone_for=orders.publisher_gone_for,
+            grace=orders.grace,
+            run=self._look_at(self._run) if self._run is not None else None,
+            resume_in=self._resume_at - self._clock(),
+            was_live=orders.was_live,
+        )
+
+    def _look_at(self, run: RunHandle) -> RunFacts:
+        now = self._clock()
+        run.progress = read_progress(run.folder / "progress.txt")
+        if run.progress is not None:
+            run.meter.add(now, run.progress.out_time)
+        segment_age = self._studio.segment_age(run)
+        return RunFacts(
+            age=now - run.began,
+            exited=run.process.exited,
+            ingest_name=run.ingest_name,
+            progress_age=now - (run.meter.moved_at or run.began),
+            out_time=run.progress.out_time if run.progress is not None else 0.0,
+            segment_age=segment_age,
+            stopping_for=now - run.asked_at if run.asked is not None else None,
+            copies=run.copies,
+            longest_segment=self._studio.longest_segment(run) if run.copies else 0.0,
+            source_changed=self._studio.source_changed(run),
+        )
+
+    def _act(self, facts: Facts) -> bool:
+        """Do what the policy says. True once the broadcast is over."""
+        match decide(facts):
+            case Start():
+                return self._start(facts.publisher or "")
+            case Stop(reason, refuse_copy):
+                if refuse_copy:
+                    self._desk.refuse_copy()
+                self._ask_to_stop(reason)
+            case Kill():
+                if self._run is not None:
+                    self._run.process.kill()
+            case Collect():
+                self._collect()
+            case End(reason):
+                return self._desk.end(reason)
+        return False
+
+    def _start(self, ingest_name: str) -> bool:
+        try:
+            self._run = self._studio.start(ingest_name)
+        except SourceRefused as refusal:
+            logger.warning("%s is refused: %s", ingest_name, refusal)
+            return self._desk.end(EndReason.INPUT_UNREADABLE)
+        return False
+
+    def _ask_to_stop(self, reason: EndReason) -> None:
+        if self._run is not None:
+            self._run.asked, self._run.asked_at = reason, self._clock()
+            self._run.process.terminate()
+
+    def _collect(self) -> None:
+        run = self._run
+        if run is None:
+            return
+        log = last_words(run.folder / "ffmpeg.log")
+        run.progress = read_progress(run.folder / "progress.txt")
+        reason = classify(
+            asked=run.asked,
+            exit_code=run.process.exit_code,
+            finished=run.progress is not None and run.progress.ended,
+            produced=self._studio.segment_age(run) is not None,
+            log=log,
+        )
+        self._desk.run_ended(run, reason, run.process.exit_code, log)
+        run.process.close()
+        self._run = None
+        delay = self._backoff.after(reason, self._clock() - run.began)
+        self._resume_at = self._clock() + delay
+
+    def _hand_over(self) -> None:
+        """The worker stops: give the lease back, leave FFmpeg to the next worker."""
+        try:
+            self._desk.release()
+        except Unavailable as error:
+            logger.warning("the lease could not be given back, it will run out: %s", error)
+
+    def _abandon(self) -> None:
+        """The lease is somebody else's. Its holder adopted our run, or must not suffer it."""
+        run = self._run
+        if run is None:
+            return
+        try:
+            if not self._desk.still_ours(run):
+                return
+        except Unavailable:
+            # Without knowing, one FFmpeg too few is better than one too many.
+            logger.warning("run %s is stopped: its lease is lost", run.run_id)
+        run.process.put_down()
+
+
+def last_words(log: Path) -> str:
+    """The end of FFmpeg's log."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - LOG_TAIL_BYTES))
+            return file.read().decode("utf-8", "replace").strip()
+    except OSError:
+        return ""

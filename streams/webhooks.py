@@ -1,0 +1,164 @@
+"""Webhooks: what nginx-rtmp asks and tells (on_publish, on_publish_done, on_play).
+
+nginx-rtmp appends the arguments of the stream key, which the publisher chooses, unescaped behind
+its own fields. So the first value is the true one, and a request with a field twice is refused.
+"""
+
+import ipaddress
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from functools import wraps
+from urllib.parse import parse_qsl
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+from redis.exceptions import RedisError
+
+from streams.ingest import Ingest, admit, internal_name, left, mark_gone
+from streams.ingest_node import APPLICATION, node
+from streams.models import Broadcast, Stream, StreamKey
+from streams.tasks import ask_for_driver
+
+logger = logging.getLogger(__name__)
+
+Fields = Mapping[str, str]
+REFUSALS_PER_MINUTE = 20
+
+
+class BadForm(ValueError):
+    """The form is none that nginx-rtmp sends for an honest publisher."""
+
+
+def read_form(body: bytes) -> dict[str, str]:
+    """The fields of a hook request. Raises BadForm for a field given twice."""
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=64)
+    except ValueError as error:
+        raise BadForm(str(error)) from error
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise BadForm("a field is given twice")
+    return fields
+
+
+def from_ingest(
+    view: Callable[[HttpRequest, Fields], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Let only the ingest in: it knows the secret. Everybody else sees a page that is not there."""
+
+    @csrf_exempt
+    @require_POST
+    @wraps(view)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        secret = request.headers.get("X-Ingest-Secret", "")
+        if not settings.INGEST_SECRET or not secrets.compare_digest(
+            secret.encode(), settings.INGEST_SECRET.encode()
+        ):
+            return HttpResponse(status=404)
+        try:
+            fields = read_form(request.body)
+        except BadForm as error:
+            logger.warning("hook refused: %s", error)
+            return HttpResponse(status=403)
+        return view(request, fields)
+
+    return guarded
+
+
+@from_ingest
+def publish(request: HttpRequest, fields: Fields) -> HttpResponse:
+    """302 with the internal name, or 403. The body is empty: the publisher learns nothing."""
+    address = fields.get("addr", "")
+    if fields.get("call") != "publish" or fields.get("app") != APPLICATION:
+        return _refuse(address, "not_a_publish")
+    if _refused_too_often(address):
+        return _refuse(address, "rate_limited")
+    now = timezone.now()
+    stream = _stream_for(fields)
+    if stream is None:
+        return _refuse(address, "wrong_key")
+    if not stream.enabled or (stream.refused_until is not None and stream.refused_until > now):
+        return _refuse(address, "stream_closed")
+    ingest = Ingest(
+        node=request.headers.get("X-Ingest-Node", ""),
+        name=internal_name(stream),
+        client=fields.get("clientid", ""),
+        address=address,
+    )
+    broadcast = admit(stream, ingest, node, now)
+    if broadcast is None:
+        return _refuse(address, "busy", counts=False)
+    logger.info("%s publishes %s as %s", address, stream.name, ingest.name)
+    ask_for_driver(broadcast.pk)
+    return HttpResponse(status=302, headers={"Location": ingest.name})
+
+
+@from_ingest
+def publish_done(request: HttpRequest, fields: Fields) -> HttpResponse:
+    """A hint: late, lost and wrong ones are harmless, as the reconciler reads /stat."""
+    known = left(
+        request.headers.get("X-Ingest-Node", ""),
+        fields.get("clientid", ""),
+        fields.get("addr", ""),
+    )
+    stream = _stream_for(fields)
+    broadcast = (known.filter(stream=stream) if stream is not None else known).first()
+    if broadcast is not None and mark_gone(broadcast, timezone.now()):
+        logger.info("the publisher of %s left", broadcast.ingest_name)
+    return HttpResponse(status=204)
+
+
+@from_ingest
+def play(request: HttpRequest, fields: Fields) -> HttpResponse:
+    """RTMP is for our own FFmpegs: internal names only, from this host only."""
+    name = fields.get("name", "")
+    playable = Broadcast.objects.filter(open_key__isnull=False, ingest_name=name)
+    if name and _is_loopback(fields.get("addr", "")) and playable.exists():
+        return HttpResponse(status=204)
+    return HttpResponse(status=403)
+
+
+def _stream_for(fields: Fields) -> Stream | None:
+    """The stream this publisher may use: by `KEY`, `name?key=KEY`, or on loopback by its name."""
+    name, key = fields.get("name", ""), fields.get("key")
+    now = timezone.now()
+    found = StreamKey.find(name if key is None else key, now)
+    if found is not None and (key is None or found.stream.name == name):
+        StreamKey.objects.filter(pk=found.pk).update(last_used_at=now)
+        return found.stream
+    if key is None and settings.OPEN_INGEST and _is_loopback(fields.get("addr", "")):
+        return Stream.objects.filter(name=name).first()
+    return None
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse(address: str, reason: str, *, counts: bool = True) -> HttpResponse:
+    logger.warning("publisher at %s refused: %s", address, reason)
+    try:
+        cache.get_or_set(f"refused:{reason}", 0, timeout=None)
+        cache.incr(f"refused:{reason}")
+        if counts:
+            cache.get_or_set(f"refused:at:{address}", 0, timeout=60)
+            cache.incr(f"refused:at:{address}")
+    except (RedisError, ValueError) as error:
+        logger.warning("the refusal could not be counted: %s", error)
+    return HttpResponse(status=403)
+
+
+def _refused_too_often(address: str) -> bool:
+    """Without Redis nobody is limited: keys of 192 bits do not need it, disks and logs do."""
+    try:
+        return int(cache.get(f"refused:at:{address}", 0)) >= REFUSALS_PER_MINUTE
+    except RedisError:
+        return False

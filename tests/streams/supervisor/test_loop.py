@@ -1,0 +1,226 @@
+"""The loop replays histories against fakes: a desk, a studio, a clock. The processes are real."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from streams.supervisor.loop import (
+    LeaseLost,
+    Orders,
+    RunHandle,
+    SourceRefused,
+    Supervisor,
+    Unavailable,
+)
+from streams.supervisor.process import Process
+from streams.supervisor.states import BroadcastState, EndReason, Wanted
+
+ON = Orders(wanted=Wanted.ON, publisher="in-1", publisher_gone_for=0.0, grace=30.0, was_live=False)
+OFF = Orders(
+    wanted=Wanted.OFF, publisher="in-1", publisher_gone_for=0.0, grace=30.0, was_live=True
+)
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class FakeDesk:
+    order: Orders | Exception = ON
+    ours: bool = True
+    log: list[object] = field(default_factory=list)
+
+    def orders(self) -> Orders:
+        if isinstance(self.order, Exception):
+            raise self.order
+        return self.order
+
+    def report(self, state: BroadcastState, run: RunHandle | None) -> None:
+        self.log.append(state)
+
+    def run_ended(
+        self, run: RunHandle, reason: EndReason, exit_code: int | None, log: str
+    ) -> None:
+        self.log.append((reason, exit_code, log))
+
+    def refuse_copy(self) -> None:
+        self.log.append("refuse copy")
+
+    def end(self, reason: EndReason) -> bool:
+        self.log.append(("end", reason))
+        return True
+
+    def release(self) -> None:
+        self.log.append("release")
+
+    def still_ours(self, run: RunHandle) -> bool:
+        return self.ours
+
+
+@dataclass
+class FakeStudio:
+    """Its runs are shells that write one log line and sleep."""
+
+    root: Path
+    clock: FakeClock
+    command: str = "echo up; exec sleep 60"
+    refusal: str = ""
+    age: float | None = None
+    longest: float = 2.0
+    adopted: RunHandle | None = None
+    runs: list[RunHandle] = field(default_factory=list)
+
+    def adopt(self) -> RunHandle | None:
+        return self.adopted
+
+    def start(self, ingest_name: str) -> RunHandle | None:
+        if self.refusal:
+            raise SourceRefused(self.refusal)
+        run_id = uuid4().hex
+        folder = self.root / run_id
+        folder.mkdir()
+        process = Process.spawn(
+            ["sh", "-c", self.command], run_id=run_id, root=self.root, log=folder / "ffmpeg.log"
+        )
+        run = RunHandle(run_id, process, folder, ingest_name, True, self.clock.now)
+        self.runs.append(run)
+        return run
+
+    def segment_age(self, run: RunHandle) -> float | None:
+        return self.age
+
+    def longest_segment(self, run: RunHandle) -> float:
+        return self.longest
+
+    def source_changed(self, run: RunHandle) -> bool:
+        return False
+
+
+@dataclass
+class World:
+    clock: FakeClock
+    desk: FakeDesk
+    studio: FakeStudio
+    supervisor: Supervisor
+
+    @property
+    def run(self) -> RunHandle:
+        return self.studio.runs[-1]
+
+    def after(self, seconds: float) -> bool:
+        self.clock.now += seconds
+        return self.supervisor.tick()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    clock = FakeClock()
+    desk, studio = FakeDesk(), FakeStudio(tmp_path, clock)
+    yield World(clock, desk, studio, Supervisor(desk, studio, clock))
+    for run in studio.runs:
+        if not run.process.exited:
+            run.process.put_down(patience=0.0)
+
+
+def test_a_killed_run_gets_a_successor_within_a_second(world: World) -> None:
+    world.after(0.5)
+    first = world.run
+    wait_for_log(first)
+    first.process.kill()
+    assert first.process.wait(5)
+    world.after(0.5)  # collects
+    assert world.desk.log[-2] == (EndReason.KILLED, -9, "up")
+    world.after(0.5)
+    assert len(world.studio.runs) == 2
+
+
+def test_a_run_without_progress_is_stopped_and_then_killed(world: World, tmp_path: Path) -> None:
+    world.studio.command = "trap '' TERM; echo up; while :; do sleep 0.05; done"
+    world.after(0.5)
+    wait_for_log(world.run)
+    world.after(10.0)
+    assert world.run.asked is EndReason.STALLED
+    assert not world.run.process.wait(0.1)
+    world.after(5.0)
+    assert world.run.process.wait(5)
+    world.after(0.5)
+    assert (EndReason.STALLED, -9, "up") in world.desk.log
+
+
+def wait_for_log(run: RunHandle) -> None:
+    for _ in range(500):
+        if (run.folder / "ffmpeg.log").read_text():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("the run never wrote its line")
+
+
+def test_key_frames_too_far_apart_end_the_copy(world: World) -> None:
+    world.after(0.5)
+    world.studio.age, world.studio.longest = 1.0, 8.3
+    world.after(0.5)
+    assert "refuse copy" in world.desk.log
+    assert world.run.process.wait(5)
+    world.after(0.5)
+    world.after(0.5)
+    assert len(world.studio.runs) == 2
+
+
+def test_when_the_record_is_away_the_run_goes_on(world: World) -> None:
+    world.after(0.5)
+    world.desk.order = Unavailable("no database")
+    for _ in range(10):
+        assert world.after(0.5)
+    assert not world.run.process.exited
+    assert len(world.studio.runs) == 1
+
+
+def test_it_ends_when_nobody_wants_it(world: World) -> None:
+    world.after(0.5)
+    world.desk.order = OFF
+    world.after(0.5)
+    assert world.run.process.wait(5)
+    assert world.after(0.5)
+    assert not world.after(0.5)
+    assert world.desk.log[-1] == ("end", EndReason.REQUESTED)
+
+
+def test_a_source_that_cannot_be_put_on_air_ends_the_broadcast(world: World) -> None:
+    world.studio.refusal = "The video is hevc; set the encoder to H.264."
+    assert not world.after(0.5)
+    assert world.desk.log == [("end", EndReason.INPUT_UNREADABLE)]
+
+
+def test_a_stopping_worker_leaves_ffmpeg_running_and_gives_the_lease_back(world: World) -> None:
+    world.after(0.5)
+    world.studio.adopted = world.run
+    stopping = threading.Event()
+    stopping.set()
+    world.supervisor.drive(stopping)
+    assert world.desk.log[-1] == "release"
+    assert not world.run.process.exited
+
+
+def test_a_worker_that_lost_its_lease_ends_its_own_run(world: World) -> None:
+    world.after(0.5)
+    world.studio.adopted = world.run
+    world.desk.order = LeaseLost()
+    world.supervisor.drive(threading.Event())
+    assert world.run.process.exited
+
+
+def test_a_worker_that_lost_its_lease_leaves_an_adopted_run_alone(world: World) -> None:
+    world.after(0.5)
+    world.studio.adopted = world.run
+    world.desk.order, world.desk.ours = LeaseLost(), False
+    world.supervisor.drive(threading.Event())
+    assert not world.run.process.exited

@@ -1,0 +1,120 @@
+"""Real processes, one test per way to live and to die."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from streams.supervisor.process import Process, child_environment, find_runs
+
+Spawn = Callable[..., Process]
+IGNORES_TERM = "import signal,time; signal.signal(15, signal.SIG_IGN); print('up', flush=True)"
+
+
+@pytest.fixture
+def spawn(tmp_path: Path) -> Iterator[Spawn]:
+    started: list[Process] = []
+
+    def start(*argv: str, run_id: str = "") -> Process:
+        process = Process.spawn(
+            argv, run_id=run_id or uuid4().hex, root=tmp_path, log=tmp_path / "log"
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if not process.exited:
+            process.put_down(patience=0.0)
+
+
+def wait_for_text(file: Path, text: str) -> None:
+    deadline = time.monotonic() + 10
+    while text not in file.read_text():
+        assert time.monotonic() < deadline, f"{text!r} never appeared"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("command", "code"), [("exit 0", 0), ("exit 1", 1), ("exit 255", 255)])
+def test_it_learns_the_exit_code(spawn: Spawn, command: str, code: int) -> None:
+    process = spawn("sh", "-c", command)
+    assert process.wait(5)
+    assert process.exited
+    assert process.exit_code == code
+
+
+def test_a_killed_process_has_a_negative_code(spawn: Spawn) -> None:
+    process = spawn("sleep", "60")
+    process.kill()
+    assert process.wait(5)
+    assert process.exit_code == -signal.SIGKILL
+
+
+def test_put_down_kills_one_that_ignores_term(spawn: Spawn, tmp_path: Path) -> None:
+    process = spawn(sys.executable, "-c", f"{IGNORES_TERM}; time.sleep(60)")
+    wait_for_text(tmp_path / "log", "up")
+    process.put_down(patience=0.3)
+    assert process.exit_code == -signal.SIGKILL
+
+
+def test_a_stopped_process_still_hears_term(spawn: Spawn) -> None:
+    process = spawn("sleep", "60")
+    os.kill(process.pid, signal.SIGSTOP)
+    process.terminate()
+    assert process.wait(5)
+    assert process.exit_code == -signal.SIGTERM
+
+
+def test_signals_to_a_process_that_is_gone_do_nothing(spawn: Spawn) -> None:
+    process = spawn("true")
+    assert process.wait(5)
+    process.terminate()
+    process.kill()
+
+
+def test_it_has_a_session_of_its_own(spawn: Spawn) -> None:
+    process = spawn("sleep", "60")
+    assert os.getsid(process.pid) == process.pid != os.getsid(0)
+
+
+def test_its_environment_holds_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SECRET_KEY", "hush")
+    assert "SECRET_KEY" not in child_environment(os.environ, run_id="r", root=tmp_path)
+
+
+def test_another_worker_finds_it_after_its_parent_was_killed(tmp_path: Path) -> None:
+    run_id = uuid4().hex
+    code = (
+        "import sys, time; from pathlib import Path;"
+        "from streams.supervisor.process import Process;"
+        f"Process.spawn(['sleep', '60'], run_id='{run_id}', root=Path('{tmp_path}'),"
+        f"  log=Path('{tmp_path}/log'));"
+        "print('up', flush=True); time.sleep(60)"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert worker.stdout is not None
+    worker.stdout.readline()
+    worker.kill()
+    worker.wait()
+    worker.stdout.close()
+    process = Process.adopt(run_id, tmp_path)
+    assert process is not None
+    assert not process.exited
+    process.put_down()
+    assert Process.adopt(run_id, tmp_path) is None
+
+
+def test_it_adopts_neither_another_run_nor_another_installation(
+    spawn: Spawn, tmp_path: Path
+) -> None:
+    run_id = uuid4().hex
+    process = spawn("sleep", "60", run_id=run_id)
+    assert Process.adopt(uuid4().hex, tmp_path) is None
+    assert Process.adopt(run_id, tmp_path / "elsewhere") is None
+    assert [found.pid for found in find_runs(tmp_path)] == [process.pid]
