@@ -13,6 +13,7 @@ from django.http import HttpRequest, JsonResponse
 
 from streams.ingest_node import node
 from streams.tasks import RECONCILED_AT
+from streams.webhooks import refusals
 
 # The checks cost broker round trips; anybody may ask.
 FRESH = 2.0
@@ -50,7 +51,7 @@ def worker() -> str:
 
 
 def ingest() -> str:
-    return f"{len(node.publishers())} publishing"
+    return f"{len(node.publishers())} publishing, {refusals()} refused so far"
 
 
 def disk() -> str:

@@ -1,5 +1,7 @@
 """Django's settings: one file, everything that differs between machines comes from env.py."""
 
+import sys
+
 from livestream import env as environment
 
 ENV = environment.read()
@@ -11,7 +13,8 @@ ALLOWED_HOSTS = [*ENV.allowed_hosts, "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = ENV.csrf_trusted_origins
 
 INSTALLED_APPS = [
-    "daphne",
+    # It gives `runserver` its ASGI; elsewhere its Twisted would only cost memory.
+    *(["daphne"] if "runserver" in sys.argv else []),
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -112,6 +115,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "clear-sessions": {"task": "streams.tasks.clear_sessions", "schedule": 86_400.0},
 }
 
 LANGUAGE_CODE = "en"

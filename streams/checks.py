@@ -55,19 +55,19 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
     """Addresses of a wrong shape would fail only when the first stream goes on air."""
     wanted = {
         "REDIS_URL": (settings.ENV.redis_url, ("redis", "rediss", "unix")),
-        "PUBLIC_API_URL": (settings.PUBLIC_API_URL, ("", "http", "https")),
-        "PUBLIC_WS_URL": (settings.PUBLIC_WS_URL, ("", "ws", "wss")),
-        "PUBLIC_HLS_URL": (settings.PUBLIC_HLS_URL, ("", "http", "https")),
+        "PUBLIC_API_URL": (settings.PUBLIC_API_URL, ("http", "https")),
+        "PUBLIC_WS_URL": (settings.PUBLIC_WS_URL, ("ws", "wss")),
+        "PUBLIC_HLS_URL": (settings.PUBLIC_HLS_URL, ("http", "https")),
         "LIVESTREAM_INGEST_URL": (settings.INGEST_URL, ("unix", "http")),
         "LIVESTREAM_RTMP_PULL_URL": (settings.RTMP_PULL_URL, ("rtmp",)),
     }
     return [
         Error(
-            f"{name} is {url!r}; it begins with {' or '.join(s + ':' for s in schemes if s)}.",
+            f"{name} is {url!r}; it begins with {' or '.join(s + ':' for s in schemes)}.",
             id="streams.E004",
         )
         for name, (url, schemes) in wanted.items()
-        if urlsplit(url).scheme not in schemes
+        if url and urlsplit(url).scheme not in schemes
     ]
 
 

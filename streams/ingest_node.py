@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 
-from streams.ladder.stat import Publisher, parse
+from streams.ladder.stat import Publisher, StatError, parse
 
 APPLICATION = "live"
 TIMEOUT = 1.5
@@ -53,8 +53,8 @@ class IngestNode:
             if self._page is None or now - self._page.at > FRESH:
                 try:
                     self._page = _Page(now, parse(self._get("/stat")))
-                except ValueError as error:
-                    raise IngestUnreachable(f"/stat of the ingest is not XML: {error}") from error
+                except StatError as error:
+                    raise IngestUnreachable(f"/stat of the ingest: {error}") from error
             return self._page.publishers
 
     def drop(self, name: str) -> int:

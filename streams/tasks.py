@@ -11,6 +11,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.core.cache import cache
+from django.core.management import call_command
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -101,6 +102,12 @@ def _drop_strangers(publishers: dict[str, Publisher], known: set[str]) -> None:
         if name not in known and publisher.time_ms > SETTLE * 1000:
             logger.warning("publisher %s belongs to no open broadcast; dropped", name)
             drop_quietly(node, name)
+
+
+@shared_task
+def clear_sessions() -> None:
+    """Every viewer of a page has a session; those that ran out go."""
+    call_command("clearsessions")
 
 
 @shared_task

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 Fields = Mapping[str, str]
 REFUSALS_PER_MINUTE = 20
+REFUSED = "refused_publishers"
 
 
 class BadForm(ValueError):
@@ -146,19 +147,27 @@ def _is_loopback(address: str) -> bool:
 def _refuse(address: str, reason: str, *, counts: bool = True) -> HttpResponse:
     logger.warning("publisher at %s refused: %s", address, reason)
     try:
-        cache.get_or_set(f"refused:{reason}", 0, timeout=None)
-        cache.incr(f"refused:{reason}")
+        _count(REFUSED, timeout=None)
         if counts:
-            cache.get_or_set(f"refused:at:{address}", 0, timeout=60)
-            cache.incr(f"refused:at:{address}")
+            _count(f"{REFUSED}:{address}", timeout=60)
     except (RedisError, ValueError) as error:
         logger.warning("the refusal could not be counted: %s", error)
     return HttpResponse(status=403)
 
 
+def _count(key: str, timeout: int | None) -> None:
+    cache.get_or_set(key, 0, timeout=timeout)
+    cache.incr(key)
+
+
+def refusals() -> int:
+    """How many publishers were refused since Redis was last emptied."""
+    return int(cache.get(REFUSED, 0))
+
+
 def _refused_too_often(address: str) -> bool:
     """Without Redis nobody is limited: keys of 192 bits do not need it, disks and logs do."""
     try:
-        return int(cache.get(f"refused:at:{address}", 0)) >= REFUSALS_PER_MINUTE
+        return int(cache.get(f"{REFUSED}:{address}", 0)) >= REFUSALS_PER_MINUTE
     except RedisError:
         return False

@@ -122,9 +122,7 @@ class StreamAdmin(ModelAdmin):
             "rtmp_url": settings.RTMP_URL,
             **context,
         }
-        response = TemplateResponse(request, template, everything)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, template, everything)
 
     def changeform_view(
         self,

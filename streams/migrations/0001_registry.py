@@ -16,173 +16,646 @@ import streams.supervisor.states
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        # Whatever first migration the database at hand has: MongoDB has its own.
+        ("auth", "__first__"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='LadderProfile',
+            name="LadderProfile",
             fields=[
-                ('id', models.UUIDField(db_column='_id', default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=64, unique=True)),
-                ('allow_copy', models.BooleanField(default=True, help_text="The top rendition is the publisher's own H.264, untouched, when its key frames allow it. Off: every rendition is encoded.", verbose_name='pass the source through')),
+                (
+                    "id",
+                    models.UUIDField(
+                        db_column="_id",
+                        default=uuid.uuid4,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("name", models.CharField(max_length=64, unique=True)),
+                (
+                    "allow_copy",
+                    models.BooleanField(
+                        default=True,
+                        help_text="The top rendition is the publisher's own H.264, untouched, when its key frames allow it. Off: every rendition is encoded.",
+                        verbose_name="pass the source through",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('name',),
+                "ordering": ("name",),
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('username', models.CharField(error_messages={'unique': 'A user with that username already exists.'}, help_text='Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()], verbose_name='username')),
-                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
-                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='email address')),
-                ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
-                ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('id', models.UUIDField(db_column='_id', default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                (
+                    "last_login",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
+                ),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "username",
+                    models.CharField(
+                        error_messages={"unique": "A user with that username already exists."},
+                        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
+                        max_length=150,
+                        unique=True,
+                        validators=[django.contrib.auth.validators.UnicodeUsernameValidator()],
+                        verbose_name="username",
+                    ),
+                ),
+                (
+                    "first_name",
+                    models.CharField(blank=True, max_length=150, verbose_name="first name"),
+                ),
+                (
+                    "last_name",
+                    models.CharField(blank=True, max_length=150, verbose_name="last name"),
+                ),
+                (
+                    "email",
+                    models.EmailField(blank=True, max_length=254, verbose_name="email address"),
+                ),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates whether the user can log into this admin site.",
+                        verbose_name="staff status",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
+                        verbose_name="active",
+                    ),
+                ),
+                (
+                    "date_joined",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="date joined"
+                    ),
+                ),
+                (
+                    "id",
+                    models.UUIDField(
+                        db_column="_id",
+                        default=uuid.uuid4,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
             managers=[
-                ('objects', django.contrib.auth.models.UserManager()),
+                ("objects", django.contrib.auth.models.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name='Stream',
+            name="Stream",
             fields=[
-                ('id', models.UUIDField(db_column='_id', default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(help_text='The address of the page: lower-case letters, digits, - and _.', max_length=63, unique=True, validators=[streams.names.validate_name])),
-                ('title', models.CharField(blank=True, max_length=140)),
-                ('description', models.TextField(blank=True, max_length=5000)),
-                ('enabled', models.BooleanField(default=True, help_text='Off: nobody can publish to it.')),
-                ('visibility', models.CharField(choices=[('public', 'public: listed on the home page'), ('unlisted', 'unlisted: for those who know the address')], default='public', max_length=16)),
-                ('takeover', models.BooleanField(default=False, help_text='A second publisher replaces the first. Off: the second is refused.')),
-                ('grace_seconds', models.PositiveSmallIntegerField(default=30, help_text='How long a broadcast waits for a publisher that dropped.', validators=[django.core.validators.MaxValueValidator(600)])),
-                ('refused_until', models.DateTimeField(blank=True, help_text='Publishers are refused until then (set when a broadcast is stopped by hand).', null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('ladder', models.ForeignKey(default=streams.models.ladder_profile.default_profile_id, on_delete=django.db.models.deletion.PROTECT, related_name='streams', to='streams.ladderprofile')),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='streams', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        db_column="_id",
+                        default=uuid.uuid4,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="The address of the page: lower-case letters, digits, - and _.",
+                        max_length=63,
+                        unique=True,
+                        validators=[streams.names.validate_name],
+                    ),
+                ),
+                ("title", models.CharField(blank=True, max_length=140)),
+                ("description", models.TextField(blank=True, max_length=5000)),
+                (
+                    "enabled",
+                    models.BooleanField(default=True, help_text="Off: nobody can publish to it."),
+                ),
+                (
+                    "visibility",
+                    models.CharField(
+                        choices=[
+                            ("public", "public: listed on the home page"),
+                            ("unlisted", "unlisted: for those who know the address"),
+                        ],
+                        default="public",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "takeover",
+                    models.BooleanField(
+                        default=False,
+                        help_text="A second publisher replaces the first. Off: the second is refused.",
+                    ),
+                ),
+                (
+                    "grace_seconds",
+                    models.PositiveSmallIntegerField(
+                        default=30,
+                        help_text="How long a broadcast waits for a publisher that dropped.",
+                        validators=[django.core.validators.MaxValueValidator(600)],
+                    ),
+                ),
+                (
+                    "refused_until",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="Publishers are refused until then (set when a broadcast is stopped by hand).",
+                        null=True,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "ladder",
+                    models.ForeignKey(
+                        default=streams.models.ladder_profile.default_profile_id,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="streams",
+                        to="streams.ladderprofile",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="streams",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ('name',),
+                "ordering": ("name",),
             },
         ),
         migrations.CreateModel(
-            name='Broadcast',
+            name="Broadcast",
             fields=[
-                ('id', models.UUIDField(db_column='_id', default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('open_key', models.UUIDField(editable=False, null=True, unique=True)),
-                ('wanted', models.CharField(choices=[(streams.supervisor.states.Wanted['ON'], streams.supervisor.states.Wanted['ON']), (streams.supervisor.states.Wanted['OFF'], streams.supervisor.states.Wanted['OFF'])], default=streams.supervisor.states.Wanted['ON'], editable=False, max_length=8)),
-                ('state', models.CharField(choices=[(streams.supervisor.states.BroadcastState['STARTING'], streams.supervisor.states.BroadcastState['STARTING']), (streams.supervisor.states.BroadcastState['LIVE'], streams.supervisor.states.BroadcastState['LIVE']), (streams.supervisor.states.BroadcastState['RECONNECTING'], streams.supervisor.states.BroadcastState['RECONNECTING']), (streams.supervisor.states.BroadcastState['ENDED'], streams.supervisor.states.BroadcastState['ENDED']), (streams.supervisor.states.BroadcastState['FAILED'], streams.supervisor.states.BroadcastState['FAILED'])], default=streams.supervisor.states.BroadcastState['STARTING'], editable=False, max_length=16)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('ended_at', models.DateTimeField(editable=False, null=True)),
-                ('end_reason', models.CharField(blank=True, choices=[(streams.supervisor.states.EndReason['REQUESTED'], streams.supervisor.states.EndReason['REQUESTED']), (streams.supervisor.states.EndReason['PUBLISHER_GONE'], streams.supervisor.states.EndReason['PUBLISHER_GONE']), (streams.supervisor.states.EndReason['INPUT_NOT_READY'], streams.supervisor.states.EndReason['INPUT_NOT_READY']), (streams.supervisor.states.EndReason['INPUT_UNREADABLE'], streams.supervisor.states.EndReason['INPUT_UNREADABLE']), (streams.supervisor.states.EndReason['ENCODER_CRASHED'], streams.supervisor.states.EndReason['ENCODER_CRASHED']), (streams.supervisor.states.EndReason['KILLED'], streams.supervisor.states.EndReason['KILLED']), (streams.supervisor.states.EndReason['STALLED'], streams.supervisor.states.EndReason['STALLED']), (streams.supervisor.states.EndReason['REPLANNED'], streams.supervisor.states.EndReason['REPLANNED']), (streams.supervisor.states.EndReason['LEASE_LOST'], streams.supervisor.states.EndReason['LEASE_LOST']), (streams.supervisor.states.EndReason['LOST'], streams.supervisor.states.EndReason['LOST'])], editable=False, max_length=24)),
-                ('ingest_node', models.CharField(blank=True, editable=False, max_length=64)),
-                ('ingest_name', models.CharField(blank=True, editable=False, max_length=128)),
-                ('ingest_client', models.CharField(blank=True, editable=False, max_length=24)),
-                ('ingest_address', models.CharField(blank=True, editable=False, max_length=64)),
-                ('ingest_since', models.DateTimeField(editable=False, null=True)),
-                ('publisher_gone_at', models.DateTimeField(editable=False, null=True)),
-                ('holder', models.CharField(blank=True, editable=False, max_length=128)),
-                ('lease_until', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('fence', models.PositiveIntegerField(default=0, editable=False)),
-                ('last_segment_at', models.DateTimeField(editable=False, null=True)),
-                ('source', models.JSONField(default=dict, editable=False)),
-                ('renditions', models.JSONField(default=list, editable=False)),
-                ('restarts', models.PositiveIntegerField(default=0, editable=False)),
-                ('copy_refused', models.BooleanField(default=False, editable=False)),
-                ('stream', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='broadcasts', to='streams.stream')),
+                (
+                    "id",
+                    models.UUIDField(
+                        db_column="_id",
+                        default=uuid.uuid4,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("open_key", models.UUIDField(editable=False, null=True, unique=True)),
+                (
+                    "wanted",
+                    models.CharField(
+                        choices=[
+                            (
+                                streams.supervisor.states.Wanted["ON"],
+                                streams.supervisor.states.Wanted["ON"],
+                            ),
+                            (
+                                streams.supervisor.states.Wanted["OFF"],
+                                streams.supervisor.states.Wanted["OFF"],
+                            ),
+                        ],
+                        default=streams.supervisor.states.Wanted["ON"],
+                        editable=False,
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            (
+                                streams.supervisor.states.BroadcastState["STARTING"],
+                                streams.supervisor.states.BroadcastState["STARTING"],
+                            ),
+                            (
+                                streams.supervisor.states.BroadcastState["LIVE"],
+                                streams.supervisor.states.BroadcastState["LIVE"],
+                            ),
+                            (
+                                streams.supervisor.states.BroadcastState["RECONNECTING"],
+                                streams.supervisor.states.BroadcastState["RECONNECTING"],
+                            ),
+                            (
+                                streams.supervisor.states.BroadcastState["ENDED"],
+                                streams.supervisor.states.BroadcastState["ENDED"],
+                            ),
+                            (
+                                streams.supervisor.states.BroadcastState["FAILED"],
+                                streams.supervisor.states.BroadcastState["FAILED"],
+                            ),
+                        ],
+                        default=streams.supervisor.states.BroadcastState["STARTING"],
+                        editable=False,
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "started_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("ended_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "end_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            (
+                                streams.supervisor.states.EndReason["REQUESTED"],
+                                streams.supervisor.states.EndReason["REQUESTED"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["PUBLISHER_GONE"],
+                                streams.supervisor.states.EndReason["PUBLISHER_GONE"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["INPUT_NOT_READY"],
+                                streams.supervisor.states.EndReason["INPUT_NOT_READY"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["INPUT_UNREADABLE"],
+                                streams.supervisor.states.EndReason["INPUT_UNREADABLE"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["ENCODER_CRASHED"],
+                                streams.supervisor.states.EndReason["ENCODER_CRASHED"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["KILLED"],
+                                streams.supervisor.states.EndReason["KILLED"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["STALLED"],
+                                streams.supervisor.states.EndReason["STALLED"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["REPLANNED"],
+                                streams.supervisor.states.EndReason["REPLANNED"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["LEASE_LOST"],
+                                streams.supervisor.states.EndReason["LEASE_LOST"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["LOST"],
+                                streams.supervisor.states.EndReason["LOST"],
+                            ),
+                        ],
+                        editable=False,
+                        max_length=24,
+                    ),
+                ),
+                ("ingest_node", models.CharField(blank=True, editable=False, max_length=64)),
+                ("ingest_name", models.CharField(blank=True, editable=False, max_length=128)),
+                ("ingest_client", models.CharField(blank=True, editable=False, max_length=24)),
+                ("ingest_address", models.CharField(blank=True, editable=False, max_length=64)),
+                ("ingest_since", models.DateTimeField(editable=False, null=True)),
+                ("publisher_gone_at", models.DateTimeField(editable=False, null=True)),
+                ("holder", models.CharField(blank=True, editable=False, max_length=128)),
+                (
+                    "lease_until",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("fence", models.PositiveIntegerField(default=0, editable=False)),
+                ("last_segment_at", models.DateTimeField(editable=False, null=True)),
+                ("source", models.JSONField(default=dict, editable=False)),
+                ("renditions", models.JSONField(default=list, editable=False)),
+                ("restarts", models.PositiveIntegerField(default=0, editable=False)),
+                ("copy_refused", models.BooleanField(default=False, editable=False)),
+                (
+                    "stream",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="broadcasts",
+                        to="streams.stream",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-started_at',),
+                "ordering": ("-started_at",),
             },
         ),
         migrations.CreateModel(
-            name='StreamKey',
+            name="StreamKey",
             fields=[
-                ('id', models.UUIDField(db_column='_id', default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('digest', models.CharField(editable=False, max_length=64, unique=True)),
-                ('hint', models.CharField(editable=False, help_text="The key's last characters.", max_length=4)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('expires_at', models.DateTimeField(blank=True, help_text='Empty: never.', null=True)),
-                ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('stream', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='keys', to='streams.stream')),
+                (
+                    "id",
+                    models.UUIDField(
+                        db_column="_id",
+                        default=uuid.uuid4,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("digest", models.CharField(editable=False, max_length=64, unique=True)),
+                (
+                    "hint",
+                    models.CharField(
+                        editable=False, help_text="The key's last characters.", max_length=4
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "expires_at",
+                    models.DateTimeField(blank=True, help_text="Empty: never.", null=True),
+                ),
+                ("last_used_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "stream",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="keys",
+                        to="streams.stream",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-created_at',),
+                "ordering": ("-created_at",),
             },
         ),
         migrations.CreateModel(
-            name='LadderRendition',
+            name="LadderRendition",
             fields=[
-                ('id', models.UUIDField(db_column='_id', default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('height', models.PositiveSmallIntegerField(help_text='Lines of the shorter side. Smaller sources do not get this rendition.', validators=[django.core.validators.MinValueValidator(144), django.core.validators.MaxValueValidator(4320)])),
-                ('video_bitrate', models.PositiveIntegerField(help_text='Bits per second.', validators=[django.core.validators.MinValueValidator(50000), django.core.validators.MaxValueValidator(100000000)])),
-                ('audio_bitrate', models.PositiveIntegerField(default=128000, help_text="Bits per second; used only when the source's audio is not AAC.", validators=[django.core.validators.MinValueValidator(16000), django.core.validators.MaxValueValidator(512000)])),
-                ('max_fps', models.PositiveSmallIntegerField(blank=True, help_text="Frames per second; empty: the source's own.", null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(240)], verbose_name='frame rate limit')),
-                ('profile', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='renditions', to='streams.ladderprofile')),
+                (
+                    "id",
+                    models.UUIDField(
+                        db_column="_id",
+                        default=uuid.uuid4,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "height",
+                    models.PositiveSmallIntegerField(
+                        help_text="Lines of the shorter side. Smaller sources do not get this rendition.",
+                        validators=[
+                            django.core.validators.MinValueValidator(144),
+                            django.core.validators.MaxValueValidator(4320),
+                        ],
+                    ),
+                ),
+                (
+                    "video_bitrate",
+                    models.PositiveIntegerField(
+                        help_text="Bits per second.",
+                        validators=[
+                            django.core.validators.MinValueValidator(50000),
+                            django.core.validators.MaxValueValidator(100000000),
+                        ],
+                    ),
+                ),
+                (
+                    "audio_bitrate",
+                    models.PositiveIntegerField(
+                        default=128000,
+                        help_text="Bits per second; used only when the source's audio is not AAC.",
+                        validators=[
+                            django.core.validators.MinValueValidator(16000),
+                            django.core.validators.MaxValueValidator(512000),
+                        ],
+                    ),
+                ),
+                (
+                    "max_fps",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        help_text="Frames per second; empty: the source's own.",
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(240),
+                        ],
+                        verbose_name="frame rate limit",
+                    ),
+                ),
+                (
+                    "profile",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="renditions",
+                        to="streams.ladderprofile",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-height',),
-                'constraints': [models.UniqueConstraint(fields=('profile', 'height'), name='one_rendition_per_height')],
+                "ordering": ("-height",),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("profile", "height"), name="one_rendition_per_height"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.UUIDField(db_column='_id', default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField(help_text="1 for the broadcast's first run.")),
-                ('fence', models.PositiveIntegerField()),
-                ('host', models.CharField(max_length=128)),
-                ('pid', models.PositiveIntegerField(null=True)),
-                ('ingest_name', models.CharField(max_length=128)),
-                ('folder', models.CharField(max_length=255)),
-                ('state', models.CharField(choices=[(streams.supervisor.states.RunState['STARTING'], streams.supervisor.states.RunState['STARTING']), (streams.supervisor.states.RunState['RUNNING'], streams.supervisor.states.RunState['RUNNING']), (streams.supervisor.states.RunState['ENDED'], streams.supervisor.states.RunState['ENDED'])], default=streams.supervisor.states.RunState['STARTING'], max_length=16)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('end_reason', models.CharField(blank=True, choices=[(streams.supervisor.states.EndReason['REQUESTED'], streams.supervisor.states.EndReason['REQUESTED']), (streams.supervisor.states.EndReason['PUBLISHER_GONE'], streams.supervisor.states.EndReason['PUBLISHER_GONE']), (streams.supervisor.states.EndReason['INPUT_NOT_READY'], streams.supervisor.states.EndReason['INPUT_NOT_READY']), (streams.supervisor.states.EndReason['INPUT_UNREADABLE'], streams.supervisor.states.EndReason['INPUT_UNREADABLE']), (streams.supervisor.states.EndReason['ENCODER_CRASHED'], streams.supervisor.states.EndReason['ENCODER_CRASHED']), (streams.supervisor.states.EndReason['KILLED'], streams.supervisor.states.EndReason['KILLED']), (streams.supervisor.states.EndReason['STALLED'], streams.supervisor.states.EndReason['STALLED']), (streams.supervisor.states.EndReason['REPLANNED'], streams.supervisor.states.EndReason['REPLANNED']), (streams.supervisor.states.EndReason['LEASE_LOST'], streams.supervisor.states.EndReason['LEASE_LOST']), (streams.supervisor.states.EndReason['LOST'], streams.supervisor.states.EndReason['LOST'])], max_length=24)),
-                ('exit_code', models.IntegerField(help_text='Negative: the signal that ended it.', null=True)),
-                ('renditions', models.JSONField(default=list)),
-                ('fps', models.FloatField(null=True)),
-                ('speed', models.FloatField(help_text='1.0 is real time.', null=True)),
-                ('log_tail', models.TextField(blank=True)),
-                ('broadcast', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='streams.broadcast')),
+                (
+                    "id",
+                    models.UUIDField(
+                        db_column="_id",
+                        default=uuid.uuid4,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "number",
+                    models.PositiveIntegerField(help_text="1 for the broadcast's first run."),
+                ),
+                ("fence", models.PositiveIntegerField()),
+                ("host", models.CharField(max_length=128)),
+                ("pid", models.PositiveIntegerField(null=True)),
+                ("ingest_name", models.CharField(max_length=128)),
+                ("folder", models.CharField(max_length=255)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            (
+                                streams.supervisor.states.RunState["STARTING"],
+                                streams.supervisor.states.RunState["STARTING"],
+                            ),
+                            (
+                                streams.supervisor.states.RunState["RUNNING"],
+                                streams.supervisor.states.RunState["RUNNING"],
+                            ),
+                            (
+                                streams.supervisor.states.RunState["ENDED"],
+                                streams.supervisor.states.RunState["ENDED"],
+                            ),
+                        ],
+                        default=streams.supervisor.states.RunState["STARTING"],
+                        max_length=16,
+                    ),
+                ),
+                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "end_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            (
+                                streams.supervisor.states.EndReason["REQUESTED"],
+                                streams.supervisor.states.EndReason["REQUESTED"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["PUBLISHER_GONE"],
+                                streams.supervisor.states.EndReason["PUBLISHER_GONE"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["INPUT_NOT_READY"],
+                                streams.supervisor.states.EndReason["INPUT_NOT_READY"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["INPUT_UNREADABLE"],
+                                streams.supervisor.states.EndReason["INPUT_UNREADABLE"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["ENCODER_CRASHED"],
+                                streams.supervisor.states.EndReason["ENCODER_CRASHED"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["KILLED"],
+                                streams.supervisor.states.EndReason["KILLED"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["STALLED"],
+                                streams.supervisor.states.EndReason["STALLED"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["REPLANNED"],
+                                streams.supervisor.states.EndReason["REPLANNED"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["LEASE_LOST"],
+                                streams.supervisor.states.EndReason["LEASE_LOST"],
+                            ),
+                            (
+                                streams.supervisor.states.EndReason["LOST"],
+                                streams.supervisor.states.EndReason["LOST"],
+                            ),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                (
+                    "exit_code",
+                    models.IntegerField(help_text="Negative: the signal that ended it.", null=True),
+                ),
+                ("renditions", models.JSONField(default=list)),
+                ("fps", models.FloatField(null=True)),
+                ("speed", models.FloatField(help_text="1.0 is real time.", null=True)),
+                ("log_tail", models.TextField(blank=True)),
+                (
+                    "broadcast",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="runs",
+                        to="streams.broadcast",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-started_at',),
-                'indexes': [models.Index(fields=['-started_at'], name='streams_run_started_39068d_idx'), models.Index(fields=['broadcast', 'number'], name='streams_run_broadca_b48257_idx'), models.Index(fields=['state', '-started_at'], name='streams_run_state_d61c88_idx')],
+                "ordering": ("-started_at",),
+                "indexes": [
+                    models.Index(fields=["-started_at"], name="streams_run_started_39068d_idx"),
+                    models.Index(
+                        fields=["broadcast", "number"], name="streams_run_broadca_b48257_idx"
+                    ),
+                    models.Index(
+                        fields=["state", "-started_at"], name="streams_run_state_d61c88_idx"
+                    ),
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='stream',
-            index=models.Index(fields=['visibility', 'name'], name='streams_str_visibil_6cf15c_idx'),
+            model_name="stream",
+            index=models.Index(
+                fields=["visibility", "name"], name="streams_str_visibil_6cf15c_idx"
+            ),
         ),
         migrations.AddIndex(
-            model_name='broadcast',
-            index=models.Index(fields=['-started_at'], name='streams_bro_started_9598cc_idx'),
+            model_name="broadcast",
+            index=models.Index(fields=["-started_at"], name="streams_bro_started_9598cc_idx"),
         ),
         migrations.AddIndex(
-            model_name='broadcast',
-            index=models.Index(fields=['stream', '-started_at'], name='streams_bro_stream__2b95d9_idx'),
+            model_name="broadcast",
+            index=models.Index(
+                fields=["stream", "-started_at"], name="streams_bro_stream__2b95d9_idx"
+            ),
         ),
         migrations.AddIndex(
-            model_name='broadcast',
-            index=models.Index(fields=['state', '-started_at'], name='streams_bro_state_c18122_idx'),
+            model_name="broadcast",
+            index=models.Index(
+                fields=["state", "-started_at"], name="streams_bro_state_c18122_idx"
+            ),
         ),
         migrations.AddIndex(
-            model_name='streamkey',
-            index=models.Index(fields=['stream', '-created_at'], name='streams_str_stream__cefd6d_idx'),
+            model_name="streamkey",
+            index=models.Index(
+                fields=["stream", "-created_at"], name="streams_str_stream__cefd6d_idx"
+            ),
         ),
     ]

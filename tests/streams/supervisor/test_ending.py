@@ -28,9 +28,7 @@ BROKEN = "rtmp://127.0.0.1:1935/live/x: Invalid data found when processing input
 def test_it_classifies(
     exit_code: int | None, produced: bool, finished: bool, log: str, reason: EndReason
 ) -> None:
-    found = classify(
-        asked=None, exit_code=exit_code, finished=finished, produced=produced, log=log
-    )
+    found = classify(asked=None, exit_code=exit_code, finished=finished, produced=produced, log=log)
     assert found is reason
 
 

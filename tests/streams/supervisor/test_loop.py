@@ -20,9 +20,7 @@ from streams.supervisor.process import Process
 from streams.supervisor.states import BroadcastState, EndReason, Wanted
 
 ON = Orders(wanted=Wanted.ON, publisher="in-1", publisher_gone_for=0.0, grace=30.0, was_live=False)
-OFF = Orders(
-    wanted=Wanted.OFF, publisher="in-1", publisher_gone_for=0.0, grace=30.0, was_live=True
-)
+OFF = Orders(wanted=Wanted.OFF, publisher="in-1", publisher_gone_for=0.0, grace=30.0, was_live=True)
 
 
 class FakeClock:
@@ -47,9 +45,7 @@ class FakeDesk:
     def report(self, state: BroadcastState, run: RunHandle | None) -> None:
         self.log.append(state)
 
-    def run_ended(
-        self, run: RunHandle, reason: EndReason, exit_code: int | None, log: str
-    ) -> None:
+    def run_ended(self, run: RunHandle, reason: EndReason, exit_code: int | None, log: str) -> None:
         self.log.append((reason, exit_code, log))
 
     def refuse_copy(self) -> None:

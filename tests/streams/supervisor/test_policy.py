@@ -58,7 +58,7 @@ CASES = [
     ("no longer wanted", replace(ON_AIR, wanted=Wanted.OFF), Stop(EndReason.REQUESTED)),
     ("asked to stop, has time", run(stopping_for=4.9), Wait()),
     ("asked to stop, did not", run(stopping_for=5.0), Kill()),
-    ("publisher gone, end of file is near", replace(ON_AIR, **GONE, publisher_gone_for=1.0), Wait()),
+    ("publisher gone, end of file near", replace(ON_AIR, **GONE, publisher_gone_for=1.0), Wait()),
     (
         "publisher gone, no end of file",
         replace(ON_AIR, **GONE, publisher_gone_for=5.0),

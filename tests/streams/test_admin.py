@@ -1,0 +1,149 @@
+"""The admin, as admins and streamers use it."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import LazySettings
+from django.test import Client
+from django.utils import timezone
+
+from streams.models import Broadcast, LadderProfile, Run, Stream, StreamKey, User
+from streams.supervisor.states import BroadcastState, Wanted
+
+VIDEO = {"codec": "h264", "width": 1280, "height": 720, "fps": 30.0}
+
+
+@pytest.fixture
+def admin(db: None, client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("root", password="a long enough password"))
+    return client
+
+
+@pytest.fixture
+def streamer(alice: User) -> Client:
+    User.objects.filter(pk=alice.pk).update(is_staff=True)
+    browser = Client()
+    browser.force_login(User.objects.get(pk=alice.pk))
+    return browser
+
+
+@pytest.fixture
+def broadcast(stream: Stream) -> Broadcast:
+    broadcast = Broadcast.objects.create(
+        stream=stream,
+        open_key=stream.pk,
+        state=BroadcastState.LIVE,
+        source={"video": VIDEO, "audio": None},
+        renditions=[{"name": "720p", "width": 1280, "height": 720, "video": "copy"}],
+    )
+    log = "<b>last words</b>"
+    Run.objects.create(broadcast=broadcast, number=1, fence=1, host="here", log_tail=log)
+    return broadcast
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["", "streams/stream/", "streams/broadcast/", "streams/run/", "streams/ladderprofile/",
+     "streams/user/", "auth/group/", "chat/message/", "streams/stream/add/", "streams/user/add/"],
+)  # fmt: skip
+def test_its_lists_open(admin: Client, broadcast: Broadcast, page: str) -> None:
+    assert admin.get(f"/admin/{page}").status_code == 200
+
+
+def test_a_streams_page_shows_the_obs_settings(
+    admin: Client, stream: Stream, settings: LazySettings
+) -> None:
+    StreamKey.issue(stream)
+    page = admin.get(f"/admin/streams/stream/{stream.pk}/change/").content.decode()
+    assert settings.RTMP_URL in page
+    assert StreamKey.objects.get().hint in page
+
+
+def test_a_new_key_is_shown_once_and_only_after_asking(admin: Client, stream: Stream) -> None:
+    address = f"/admin/streams/stream/{stream.pk}/key/"
+    admin.get(address)
+    assert not StreamKey.objects.exists()
+    answer = admin.post(address)
+    key = StreamKey.objects.get()
+    text = answer.content.decode().split('id="stream-key"')[1].split(">")[1].split("<")[0]
+    assert StreamKey.find(text, timezone.now()) == key
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert text not in admin.get(f"/admin/streams/stream/{stream.pk}/change/").content.decode()
+
+
+def test_a_new_stream_leads_to_its_first_key(admin: Client) -> None:
+    form = {
+        "name": "new",
+        "visibility": "public",
+        "enabled": "on",
+        "grace_seconds": "30",
+        "ladder": str(LadderProfile.default().pk),
+    }
+    answer = admin.post("/admin/streams/stream/add/", form)
+    assert answer.headers["Location"].endswith(f"{Stream.objects.get(name='new').pk}/key/")
+
+
+@pytest.mark.parametrize("name", ["../etc", "Admin", "admin", "a b"])
+def test_an_unsafe_name_is_refused_with_a_sentence(admin: Client, name: str) -> None:
+    answer = admin.post("/admin/streams/stream/add/", {"name": name})
+    assert answer.status_code == 200
+    assert not Stream.objects.exists()
+
+
+def test_stopping_a_broadcast_says_so_and_keeps_obs_off(
+    admin: Client, broadcast: Broadcast
+) -> None:
+    address = f"/admin/streams/stream/{broadcast.stream_id}/stop/"
+    admin.get(address)
+    broadcast.refresh_from_db()
+    assert broadcast.wanted == Wanted.ON
+    admin.post(address)
+    broadcast.refresh_from_db()
+    assert broadcast.wanted == Wanted.OFF
+    until = Stream.objects.get().refused_until
+    assert until is not None
+    assert until > timezone.now() + timedelta(minutes=4)
+
+
+def test_a_broadcast_is_shown_and_cannot_be_edited(admin: Client, broadcast: Broadcast) -> None:
+    answer = admin.get(f"/admin/streams/broadcast/{broadcast.pk}/change/")
+    page = answer.content.decode()
+    assert "h264 1280x720 at 30 fps" in page
+    assert "&lt;b&gt;last words&lt;/b&gt;" in page
+    assert admin.post(f"/admin/streams/broadcast/{broadcast.pk}/change/", {}).status_code == 403
+    run = Run.objects.get()
+    assert admin.get(f"/admin/streams/run/{run.pk}/change/").status_code == 200
+
+
+def test_a_streamer_sees_only_what_is_hers(
+    streamer: Client, stream: Stream, broadcast: Broadcast
+) -> None:
+    other = Stream.objects.create(name="other")
+    Broadcast.objects.create(stream=other, open_key=other.pk)
+    page = streamer.get("/admin/streams/stream/").content.decode()
+    assert "stream/" in page
+    assert ">other<" not in page
+    assert streamer.get(f"/admin/streams/stream/{stream.pk}/change/").status_code == 200
+    assert streamer.get(f"/admin/streams/stream/{other.pk}/change/").status_code == 302
+    for address in (f"/admin/streams/stream/{other.pk}/{what}/" for what in ("key", "stop")):
+        assert streamer.post(address).status_code == 404
+    assert streamer.get(f"/admin/streams/broadcast/{broadcast.pk}/change/").status_code == 200
+    theirs = Broadcast.objects.get(stream=other)
+    assert streamer.get(f"/admin/streams/broadcast/{theirs.pk}/change/").status_code == 302
+    assert streamer.get("/admin/streams/user/").status_code == 403
+
+
+def test_a_streamer_cannot_enable_or_rename_her_stream(streamer: Client, stream: Stream) -> None:
+    Stream.objects.update(enabled=False)
+    form = {
+        "name": "mine", "enabled": "on", "title": "New", "visibility": "public",
+        "grace_seconds": "30",
+    }  # fmt: skip
+    streamer.post(f"/admin/streams/stream/{stream.pk}/change/", form)
+    stream.refresh_from_db()
+    assert (stream.name, stream.enabled, stream.title) == ("stream", False, "New")
+
+
+def test_who_is_not_logged_in_gets_the_login_page(client: Client, stream: Stream) -> None:
+    for page in ("", f"streams/stream/{stream.pk}/key/"):
+        assert "/admin/login/" in client.get(f"/admin/{page}").headers["Location"]

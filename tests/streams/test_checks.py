@@ -1,0 +1,61 @@
+"""System checks, one by one."""
+
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+
+from streams import checks
+
+
+def ids(messages: list[checks.CheckMessage]) -> list[str | None]:
+    return [message.id for message in messages]
+
+
+def test_all_is_well_as_the_tests_run() -> None:
+    assert ids(checks.check_programs()) == []
+    assert ids(checks.check_ingest_secret()) == []
+    assert ids(checks.check_database()) == []
+    assert ids(checks.check_addresses()) == []
+    assert ids(checks.check_socket_path()) == []
+
+
+def test_it_misses_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert ids(checks.check_programs()) == ["streams.E001", "streams.E001"]
+
+
+def test_it_misses_the_ingest_secret(settings: LazySettings) -> None:
+    settings.INGEST_SECRET = ""
+    assert ids(checks.check_ingest_secret()) == ["streams.E002"]
+
+
+def test_it_says_that_mongodb_is_not_there_yet(settings: LazySettings) -> None:
+    settings.MONGODB_URI = "mongodb://localhost/livestream"
+    assert ids(checks.check_database()) == ["streams.E003"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUBLIC_WS_URL", "http://example.org"),
+        ("PUBLIC_HLS_URL", "example.org/hls"),
+        ("RTMP_PULL_URL", "http://127.0.0.1"),
+        ("INGEST_URL", "/run/ingest.sock"),
+    ],
+)
+def test_it_refuses_addresses_of_a_wrong_shape(
+    settings: LazySettings, name: str, value: str
+) -> None:
+    setattr(settings, name, value)
+    assert ids(checks.check_addresses()) == ["streams.E004"]
+
+
+def test_it_refuses_a_socket_path_no_kernel_takes(settings: LazySettings) -> None:
+    settings.INGEST_URL = "unix:/" + "x" * 120
+    assert ids(checks.check_socket_path()) == ["streams.E005"]
+
+
+def test_an_open_ingest_is_warned_about_in_production(settings: LazySettings) -> None:
+    settings.OPEN_INGEST = True
+    assert ids(checks.check_open_ingest()) == ["streams.W001"]
