@@ -4,8 +4,8 @@
 RUN_USER=""
 
 can_reach() { # USER: whether that user can read this checkout and enter the state folder
+    # shellcheck disable=SC2016  # the inner shell expands
     setpriv --reuid "$1" --regid "$(id -g "$1")" --init-groups \
-        # shellcheck disable=SC2016  # the inner shell expands
         bash -c 'test -r "$1/manage.py" && test -x "$1/deploy/sh/process.sh" && test -x "$2"' _ \
         "$ROOT" "$(dirname "$LIVESTREAM_VAR")" 2>/dev/null
 }

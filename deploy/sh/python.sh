@@ -6,13 +6,12 @@ PYTHON=""
 # (below /root) would not do for anybody else.
 choose_python() {
     local candidate
-    for candidate in python3.13 python3.12 python3.11 python3 /usr/bin/python3; do
-        if as_user "$candidate" -c \
-            'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-            PYTHON=$candidate
-            return 0
-        fi
+    for candidate in python3.13 python3.12 python3.11 python3; do
+        PYTHON=$(as_user "$candidate" -c \
+            'import sys, venv, ensurepip; print(sys.executable); sys.exit(sys.version_info < (3, 11))' \
+            2>/dev/null) && return 0
     done
+    PYTHON=""
     return 1
 }
 

@@ -1,0 +1,87 @@
+"""An installation's state folder for tests: rendered configs, a stub backend, a real nginx."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class Installation:
+    """`var` with the environment of an installation that has it; ports of its own."""
+
+    def __init__(self, var: Path, **variables: str) -> None:
+        self.var = var
+        self.ports = {part: free_port() for part in ("RTMP", "WEB", "EDGE", "BACKEND")}
+        self.secret = secrets.token_urlsafe(24)
+        for folder in ("run", "conf", "log", "hls", "static"):
+            (var / folder).mkdir(mode=0o700, exist_ok=True)
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "LIVESTREAM_VAR": str(var),
+            "SECRET_KEY": secrets.token_urlsafe(50),
+            "LIVESTREAM_INGEST_SECRET": self.secret,
+            **{f"LIVESTREAM_{part}_PORT": str(port) for part, port in self.ports.items()},
+            **variables,
+        }
+
+    def run(self, *module: str) -> subprocess.CompletedProcess[str]:
+        """`python -m …` in this environment."""
+        return subprocess.run(
+            [sys.executable, "-m", *module],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=30,
+        )  # fmt: skip
+
+    def nginx(self, name: str) -> subprocess.Popen[bytes]:
+        """Start an nginx of its rendered configuration."""
+        command = ["nginx", "-e", "stderr", "-p", str(self.var), "-c", f"{self.var}/conf/{name}"]
+        return subprocess.Popen(command, env=self.environment)
+
+
+class EchoBackend(BaseHTTPRequestHandler):
+    """Answers every request with what it got: {"path": …, "headers": {…}}."""
+
+    protocol_version = "HTTP/1.1"
+    seen: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.seen.append(self.path)
+        body = json.dumps({"path": self.path, "headers": dict(self.headers.items())}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def start_echo(port: int) -> ThreadingHTTPServer:
+    server = ThreadingHTTPServer(("127.0.0.1", port), EchoBackend)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"nothing listens on port {port}")

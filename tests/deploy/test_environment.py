@@ -1,0 +1,96 @@
+"""The env file: written once, private, complete, and never overwritten."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.deploy.installation import ROOT
+
+SCRIPT = """
+set -euo pipefail
+source deploy/sh/say.sh; source deploy/sh/environment.sh
+LIVESTREAM_VAR=$1; ENV_FILE=$1/env
+write_environment "$2"; choose_run_folder; echo "run=$LIVESTREAM_RUN"
+"""
+
+
+def write(var: Path, domain: str = "", **given: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", SCRIPT, "_", str(var), domain],
+        cwd=ROOT, env={"PATH": os.environ["PATH"], **given}, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def values(var: Path) -> dict[str, str]:
+    lines = (var / "env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+
+def test_secrets_are_made_and_only_the_owner_may_read_them(tmp_path: Path) -> None:
+    assert write(tmp_path).returncode == 0
+    assert (tmp_path / "env").stat().st_mode & 0o777 == 0o600
+    assert re.fullmatch(r"[A-Za-z0-9]{64}", values(tmp_path)["SECRET_KEY"])
+    assert len(values(tmp_path)["LIVESTREAM_INGEST_SECRET"]) == 48
+    assert values(tmp_path)["LIVESTREAM_OPEN_INGEST"] == "loopback"
+
+
+def test_a_second_setup_changes_nothing(tmp_path: Path) -> None:
+    write(tmp_path)
+    before = (tmp_path / "env").read_bytes()
+    assert write(tmp_path).returncode == 0
+    assert (tmp_path / "env").read_bytes() == before
+
+
+def test_variables_given_to_setup_are_kept(tmp_path: Path) -> None:
+    write(tmp_path, LIVESTREAM_WEB_PORT="3100", REDIS_URL="redis://:a#b=c@127.0.0.1:6400/0")
+    kept = values(tmp_path)
+    assert kept["LIVESTREAM_WEB_PORT"] == "3100"
+    assert kept["REDIS_URL"] == "redis://:a#b=c@127.0.0.1:6400/0"
+
+
+def test_a_value_that_is_there_is_never_replaced(tmp_path: Path) -> None:
+    write(tmp_path)
+    before = (tmp_path / "env").read_bytes()
+    refused = write(tmp_path, domain="live.example.org")
+    assert refused.returncode == 1
+    assert "LIVESTREAM_OPEN_INGEST=off" in refused.stderr
+    assert before in (tmp_path / "env").read_bytes()
+
+
+def test_a_path_too_long_for_a_socket_gets_a_short_run_folder(tmp_path: Path) -> None:
+    var = tmp_path / ("a" * 90)
+    var.mkdir()
+    first = write(var).stdout
+    run = values(var)["LIVESTREAM_RUN"]
+    try:
+        assert len(run) < 40
+        assert values(var)["LIVESTREAM_INGEST_URL"] == f"unix:{run}/ingest.sock"
+        assert write(var).stdout == first
+    finally:
+        Path(run).rmdir()
+
+
+def test_a_public_server_s_values_pass_django_s_deployment_check(tmp_path: Path) -> None:
+    assert write(tmp_path, domain="live.example.org").returncode == 0
+    check = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT, env={"PATH": os.environ["PATH"], "LIVESTREAM_VAR": str(tmp_path)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert check.returncode == 0, check.stderr
+
+
+def test_the_example_lists_every_variable_that_is_read() -> None:
+    listed = set(re.findall(r"^([A-Z_]+)=", _text("deploy/env.example"), re.M))
+    reader = r'(?:env\.\w+|environ\.get|_[a-z]+)\((?:env, )?"([A-Z_]+)"'
+    read = set(re.findall(reader, _text("livestream/env.py")))
+    kept = set(_text("deploy/sh/environment.sh").split('KEPT="')[1].split('"')[0].split())
+    asked = set(re.findall(r"setting ([A-Z_]+)", _text("deploy/sh/process.sh")))
+    assert {"SECRET_KEY", "DEBUG", "TZ"} <= read
+    assert read | kept | asked <= listed
+
+
+def _text(path: str) -> str:
+    return (ROOT / path).read_text()
