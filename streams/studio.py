@@ -82,7 +82,7 @@ class BroadcastStudio:
             broadcast = Broadcast.objects.prefetch_related("stream").get(
                 pk=self._lease.broadcast_id
             )
-            profile = LadderProfile.objects.get(pk=broadcast.stream.ladder_id)
+            profile = LadderProfile.objects.get(streams=broadcast.stream)
             renditions = choose(
                 source,
                 profile.rungs(),

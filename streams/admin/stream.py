@@ -135,6 +135,6 @@ class StreamAdmin(ModelAdmin):
             **(extra_context or {}),
             "rtmp_url": settings.RTMP_URL,
             "open_ingest": settings.OPEN_INGEST,
-            "stream_keys": StreamKey.objects.filter(stream=object_id) if object_id else (),
+            "stream_keys": StreamKey.objects.filter(stream_id=object_id) if object_id else (),
         }
         return super().changeform_view(request, object_id, form_url, context)

@@ -31,5 +31,5 @@ class Backoff:
         if reason in INNOCENT_DELAY:
             return INNOCENT_DELAY[reason]
         self.failures += 1
-        full = min(CAP, FIRST * 2 ** min(self.failures - 1, 16))
+        full = min(CAP, FIRST * 2.0 ** min(self.failures - 1, 16))
         return full * (0.5 + 0.5 * self._random())

@@ -1,0 +1,71 @@
+"""The environment: what is read, what is refused, and that the file is not stronger than it."""
+
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from livestream import env
+
+SECRET = "x" * 50
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    variables = {"SECRET_KEY": SECRET, "LIVESTREAM_VAR": str(tmp_path)}
+    monkeypatch.setattr("os.environ", variables)
+    monkeypatch.setattr("environ.Env.ENVIRON", variables)
+
+
+def test_the_defaults(tmp_path: Path) -> None:
+    found = env.read()
+    assert (found.debug, found.https, found.open_ingest) == (False, False, "off")
+    assert found.redis_url == "redis://127.0.0.1:6379/0"
+    assert found.bind == "127.0.0.1"
+    assert found.rtmp_url == "rtmp://localhost:1935/live"
+    assert found.ingest_url == f"unix:{tmp_path}/run/ingest.sock"
+    assert found.public_hls_url == ""
+
+
+def test_there_is_no_default_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SECRET_KEY")
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY"):
+        env.read()
+
+
+@pytest.mark.parametrize("name", ["DEBUG", "LIVESTREAM_HTTPS"])
+def test_a_switch_is_on_or_off(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "maybe")
+    with pytest.raises(ImproperlyConfigured, match=name):
+        env.read()
+
+
+def test_an_unknown_choice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVESTREAM_OPEN_INGEST", "everybody")
+    with pytest.raises(ImproperlyConfigured, match="off or loopback"):
+        env.read()
+
+
+def test_the_older_public_names_are_read_and_the_newer_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXT_PUBLIC_HLS_URL", "http://old.example/hls/")
+    assert env.read().public_hls_url == "http://old.example/hls"
+    monkeypatch.setenv("PUBLIC_HLS_URL", "http://new.example/hls")
+    assert env.read().public_hls_url == "http://new.example/hls"
+
+
+def test_the_file_gives_way_to_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "env").write_text("LIVESTREAM_BIND=0.0.0.0\nTZ=Europe/Berlin\n")
+    monkeypatch.setenv("LIVESTREAM_BIND", "127.0.0.2")
+    found = env.read()
+    assert (found.bind, found.time_zone) == ("127.0.0.2", "Europe/Berlin")
+
+
+def test_every_variable_is_in_the_example() -> None:
+    example = (env.ROOT / "deploy" / "env.example").read_text()
+    source = (env.ROOT / "livestream" / "env.py").read_text()
+    names = {part.split('"')[0] for part in source.split('"') if part.isupper() and len(part) > 1}
+    assert {"SECRET_KEY", "PUBLIC_HLS_URL", "REDIS_URL"} <= names
+    for name in names:
+        assert name in example, f"{name} is missing in deploy/env.example"

@@ -1,0 +1,49 @@
+"""Health: Redis and the database are real here; worker and ingest do not run."""
+
+import pytest
+from django.test import Client
+
+from livestream import health
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_report", health._Report())
+
+
+@pytest.mark.django_db
+def test_it_names_what_is_not_well(client: Client) -> None:
+    answer = client.get("/health")
+    assert answer.status_code == 503
+    body = answer.json()
+    assert body["failing"] == ["worker", "ingest"]
+    assert {name for name, part in body["parts"].items() if part["ok"]} == {
+        "database",
+        "redis",
+        "broker",
+        "disk",
+    }
+
+
+@pytest.mark.django_db
+def test_it_is_well_when_all_parts_are(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole stack shows the same with real parts, in the acceptance tests."""
+    monkeypatch.setattr(health, "PARTS", {"disk": health.disk})
+    answer = client.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.django_db
+def test_many_callers_cost_one_look(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(health, "PARTS", {"disk": lambda: str(looks.append(1))})
+    for _ in range(5):
+        client.get("/health")
+    assert len(looks) == 1
+
+
+@pytest.mark.django_db
+def test_a_full_disk_is_not_well(client: Client, settings: pytest.FixtureRequest) -> None:
+    settings.DISK_MIN_FREE = 1 << 60  # type: ignore[attr-defined]
+    assert "disk" in client.get("/health").json()["failing"]
