@@ -1,0 +1,92 @@
+"""nginx-rtmp's /stat page: who publishes, since when, and what."""
+
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+from streams.ladder.source import Audio, Source, Video
+
+APPLICATION = "live"
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """`time_ms` counts since the connection; `bandwidth_in` in bits per second, a mean of ten
+    seconds, so 0 in the first ten. `active` is False until the first picture or sound arrived."""
+
+    name: str
+    client_id: str
+    address: str
+    active: bool
+    bytes_in: int
+    time_ms: int
+    bandwidth_in: int
+    source: Source | None
+
+
+class StatError(Exception):
+    """The page is not nginx-rtmp's statistics."""
+
+
+def parse(xml: bytes) -> dict[str, Publisher]:
+    """Publishers by stream name. Streams with players only are left out. Raises StatError."""
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError as error:
+        raise StatError(f"not XML: {error}") from error
+    if root.tag != "rtmp":
+        raise StatError(f"expected <rtmp>, found <{root.tag}>")
+    publishers = {}
+    for application in root.iterfind("server/application"):
+        if application.findtext("name") == APPLICATION:
+            for stream in application.iterfind("live/stream"):
+                publisher = _publisher(stream)
+                if publisher:
+                    publishers[publisher.name] = publisher
+    return publishers
+
+
+def _publisher(stream: ElementTree.Element) -> Publisher | None:
+    for client in stream.iterfind("client"):
+        if client.find("publishing") is not None:
+            return Publisher(
+                name=stream.findtext("name", ""),
+                client_id=client.findtext("id", ""),
+                address=client.findtext("address", ""),
+                active=stream.find("active") is not None,
+                bytes_in=_number(stream, "bytes_in"),
+                time_ms=_number(client, "time"),
+                bandwidth_in=_number(stream, "bw_in"),
+                source=_source(stream.find("meta")),
+            )
+    return None
+
+
+def _source(meta: ElementTree.Element | None) -> Source | None:
+    if meta is None:
+        return None
+    video = _video(meta.find("video"))
+    audio = _audio(meta.find("audio"))
+    return Source(video, audio) if video or audio else None
+
+
+def _video(element: ElementTree.Element | None) -> Video | None:
+    """Without a codec but with a size the publisher's metadata announces a picture that has not
+    come yet; with neither there is no picture."""
+    if element is None:
+        return None
+    codec = element.findtext("codec", "").lower()
+    width, height = _number(element, "width"), _number(element, "height")
+    if not codec and not (width and height):
+        return None
+    return Video(codec, width, height, float(element.findtext("frame_rate") or 0) or None)
+
+
+def _audio(element: ElementTree.Element | None) -> Audio | None:
+    codec = element.findtext("codec", "").lower() if element is not None else ""
+    if element is None or not codec:
+        return None
+    return Audio(codec, _number(element, "sample_rate"), _number(element, "channels"))
+
+
+def _number(element: ElementTree.Element, tag: str) -> int:
+    return int(float(element.findtext(tag) or 0))

@@ -1,0 +1,30 @@
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streams.ladder.probe import ProbeError, probe
+from streams.ladder.source import Audio, Source, Video
+
+
+def test_it_reads_what_the_file_carries(clip: Callable[..., Path]) -> None:
+    assert probe(str(clip()), 10) == Source(Video("h264", 320, 180, 30.0), Audio("aac", 44_100, 1))
+
+
+def test_it_reads_a_broken_frame_rate(clip: Callable[..., Path]) -> None:
+    video = probe(str(clip(rate="30000/1001", sound=None)), 10).video
+    assert video is not None
+    assert video.fps == pytest.approx(29.97, abs=0.01)
+
+
+def test_a_missing_file_is_an_error_in_words(tmp_path: Path) -> None:
+    with pytest.raises(ProbeError, match="No such file"):
+        probe(str(tmp_path / "missing.flv"), 10)
+
+
+def test_a_server_that_says_nothing_runs_into_the_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"rtmp://127.0.0.1:{server.getsockname()[1]}/live/x"
+        with pytest.raises(ProbeError, match=r"no answer within 0\.5 s"):
+            probe(url, 0.5)
