@@ -77,7 +77,8 @@ introduce() {
     fi
     key=$(first_run_said STREAM_KEY)
     password=$(first_run_said ADMIN_PASSWORD)
-    say "" "${BOLD}LiveStream is running.${PLAIN}"
+    say ""
+    say "${BOLD}LiveStream is running.${PLAIN}"
     say ""
     say "  OBS, Settings > Stream > Custom"
     say "    Server      $(setting LIVESTREAM_RTMP_URL "rtmp://localhost:$(setting LIVESTREAM_RTMP_PORT 1935)/live")"

@@ -10,7 +10,6 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -49,17 +48,16 @@ class Installation:
     def nginx(self, name: str) -> subprocess.Popen[bytes]:
         """Start an nginx of its rendered configuration."""
         command = ["nginx", "-e", "stderr", "-p", str(self.var), "-c", f"{self.var}/conf/{name}"]
-        return subprocess.Popen(command, env=self.environment)
+        with (self.var / "log" / name).open("wb") as log:
+            return subprocess.Popen(command, env=self.environment, stderr=log)
 
 
 class EchoBackend(BaseHTTPRequestHandler):
-    """Answers every request with what it got: {"path": …, "headers": {…}}."""
+    """Answers every GET with what it got: {"path": …, "headers": {…}}."""
 
     protocol_version = "HTTP/1.1"
-    seen: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
-        self.seen.append(self.path)
         body = json.dumps({"path": self.path, "headers": dict(self.headers.items())}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -71,8 +69,8 @@ class EchoBackend(BaseHTTPRequestHandler):
         pass
 
 
-def start_echo(port: int) -> ThreadingHTTPServer:
-    server = ThreadingHTTPServer(("127.0.0.1", port), EchoBackend)
+def serve(port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.answer import Answer, fetch
-from tests.deploy.installation import Installation, start_echo, wait_for_port
+from tests.deploy.installation import EchoBackend, Installation, serve, wait_for_port
 
 RUN = f"hls/stream/{'0a' * 16}/0001-deadbeef"
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -42,7 +42,7 @@ def _serve(edge: Edge) -> Iterator[Edge]:
     (edge.var / "static/icon.svg").write_text("<svg/>")
     rendered = edge.run("deploy.render", "live.conf", "edge.conf")
     assert rendered.returncode == 0, rendered.stderr
-    backend = start_echo(edge.ports["BACKEND"])
+    backend = serve(edge.ports["BACKEND"], EchoBackend)
     nginx = edge.nginx("edge.conf")
     try:
         wait_for_port(edge.ports["EDGE"])
