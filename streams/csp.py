@@ -12,6 +12,8 @@ Answer = Callable[[HttpRequest], HttpResponse]
 def policy(api: str, ws: str, hls: str) -> str:
     """The header's value, for the public base URLs; empty ones are the page's own origin."""
     media = _origins(hls)
+    # The chat's address may be written with http; its socket is opened with ws all the same.
+    socket = f"ws{ws[4:]}" if ws.startswith("http") else ws
     directives = {
         "default-src": ["'self'"],
         # The player's elements carry their styles in their shadow roots, without a nonce.
@@ -19,7 +21,7 @@ def policy(api: str, ws: str, hls: str) -> str:
         "img-src": ["'self'", "data:", *media],
         "media-src": ["'self'", "blob:", *media],
         "worker-src": ["'self'", "blob:"],
-        "connect-src": ["'self'", *_origins(api, ws, hls)],
+        "connect-src": ["'self'", *_origins(api, socket, hls)],
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
         "form-action": ["'self'"],
@@ -29,14 +31,8 @@ def policy(api: str, ws: str, hls: str) -> str:
 
 
 def _origins(*urls: str) -> list[str]:
-    found = []
-    for url in urls:
-        parts = urlsplit(url)
-        if parts.netloc:
-            found.append(f"{parts.scheme}://{parts.netloc}")
-    # A chat address may be written with http, the socket is opened with ws all the same.
-    sockets = [f"ws{origin[4:]}" for origin in found if origin.startswith("http")]
-    return sorted({*found, *sockets})
+    parts = [urlsplit(url) for url in urls]
+    return sorted({f"{part.scheme}://{part.netloc}" for part in parts if part.netloc})
 
 
 def content_security_policy(get_response: Answer) -> Answer:
@@ -44,7 +40,9 @@ def content_security_policy(get_response: Answer) -> Answer:
 
     def answer(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if not request.path.startswith("/admin/"):
+        # Django's own error pages for developers live on inline scripts.
+        debugging = settings.DEBUG and response.status_code >= 400
+        if not debugging and not request.path.startswith("/admin/"):
             value = policy(settings.PUBLIC_API_URL, settings.PUBLIC_WS_URL, settings.PUBLIC_HLS_URL)
             response.headers.setdefault("Content-Security-Policy", value)
         return response

@@ -1,4 +1,4 @@
-"""The addresses of people's pages and of the API. To be included last: a stream may be `/<name>`."""
+"""The addresses of people's pages and of the API. Included last: a stream is `/<name>`."""
 
 from django.urls import path, register_converter
 

@@ -10,6 +10,7 @@ export class Chat {
   #log;
   #composer;
   #identity;
+  #quiet = null;
 
   /** @param {HTMLElement} root @param {import("../../streams/front/socket.js").Socket} socket */
   constructor(root, socket) {
@@ -48,12 +49,14 @@ export class Chat {
   }
 
   #refused({ detail, retry_after: seconds }) {
-    this.#complain(detail);
+    this.#complain(detail, seconds);
     if (this.#identity.pending) this.#identity.pending = false;
     else this.#composer.refused(seconds);
   }
 
-  #complain(sentence) {
+  #complain(sentence, seconds = 0) {
+    clearTimeout(this.#quiet);
+    if (sentence) this.#quiet = setTimeout(() => this.#complain(""), Math.max(seconds, 8) * 1000);
     this.#parts.refused.textContent = sentence;
     this.#parts.refused.hidden = !sentence;
   }

@@ -6,5 +6,6 @@ export function hueOf(name) {
   for (const character of name) {
     hash = Math.imul(hash ^ character.codePointAt(0), 0x01000193) >>> 0;
   }
-  return hash % 360;
+  // The low digits of near names are near; the middle ones are not.
+  return (hash >>> 9) % 360;
 }

@@ -21,11 +21,10 @@ function policy(firstByte, whole, retries) {
 }
 
 export const HLS_CONFIG = {
-  // Two and a half segments of 2 s behind the edge: 2 stalled on slow links, 3 costs a second more.
-  // Every stall moves the player a second back, so a bad line finds its own distance.
-  liveSyncDurationCount: 2.5,
+  // Three segments of 2 s behind the edge, as RFC 8216 section 6.3.3 advises: at 2.5 the buffer ran
+  // down to 0.1 s when the machine was busy. A stall moves the player another second back.
+  liveSyncDurationCount: 3,
   maxLiveSyncPlaybackRate: 1.05,
-  lowLatencyMode: true,
   backBufferLength: 60,
   maxBufferLength: 20,
   capLevelToPlayerSize: true,

@@ -3,6 +3,7 @@
 import { Hls } from "hls-video-element";
 
 import { HLS_CONFIG } from "./hls-config.js";
+import { LiveEdge } from "./live-edge.js";
 import { Repair } from "./repair.js";
 
 const WATCHED = ["playing", "waiting", "pause", "play", "ended", "canplay", "emptied", "seeked"];
@@ -27,7 +28,9 @@ export class Player extends EventTarget {
     for (const name of WATCHED) video.addEventListener(name, () => this.#changed(name));
     video.addEventListener("sourceset", () => this.#guard(video.api));
     video.addEventListener("error", () => this.#nativeError());
-    video.closest("media-controller").addEventListener("mediarenditionrequest", (event) => {
+    const controller = video.closest("media-controller");
+    new LiveEdge(video, controller);
+    controller.addEventListener("mediarenditionrequest", (event) => {
       this.#picked = event.detail !== "auto";
     });
   }

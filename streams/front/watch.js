@@ -70,6 +70,8 @@ socket.addEventListener("message", ({ detail: message }) => {
   else if (message.type === "viewers") facts.showViewers(message.count);
 });
 
+// Where the chat is below, the description would push it off the screen.
+if (matchMedia("(max-width: 960px)").matches) document.getElementById("about")?.removeAttribute("open");
 startClocks();
 follow(state);
 poll.start();

@@ -1,0 +1,148 @@
+"""The states of streams, and the JSON that tells them."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from django.conf import LazySettings
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from streams import presence
+from streams.api import state_of, stream_state
+from streams.models import Broadcast, Stream, Visibility
+from streams.supervisor.states import BroadcastState
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def put_on_air(
+    stream: Stream, state: str = BroadcastState.LIVE, started_at: datetime | None = None
+) -> Broadcast:
+    now = timezone.now()
+    return Broadcast.objects.create(
+        stream=stream,
+        open_key=stream.pk,
+        state=state,
+        started_at=started_at or now,
+        last_segment_at=now,
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "is_open", "segment_age", "told"),
+    [
+        ("starting", True, None, "starting"),
+        ("live", True, 0, "live"),
+        ("live", True, 15, "live"),
+        ("live", True, 16, "reconnecting"),
+        ("live", True, None, "live"),
+        ("reconnecting", True, 0, "reconnecting"),
+        ("ended", True, 0, "offline"),
+        ("failed", True, 0, "offline"),
+        ("live", False, 0, "offline"),
+    ],
+)
+def test_it_calls_a_stream_live_only_while_segments_arrive(
+    state: str, is_open: bool, segment_age: int | None, told: str
+) -> None:
+    newest = None if segment_age is None else NOON - timedelta(seconds=segment_age)
+    open_key = uuid4() if is_open else None
+    broadcast = Broadcast(open_key=open_key, state=state, last_segment_at=newest)
+    assert state_of(broadcast, NOON) == told
+
+
+def test_it_calls_a_stream_without_a_broadcast_offline() -> None:
+    assert state_of(None, NOON) == "offline"
+
+
+def test_it_tells_what_a_live_stream_does(stream: Stream) -> None:
+    put_on_air(stream, started_at=NOON)
+    presence.seen(stream.pk, "bob", "charlie")
+    assert stream_state(stream) == {
+        "name": "stream",
+        "title": "Alice's garden",
+        "description": "",
+        "state": "live",
+        "started_at": "2026-05-01T12:00:00+00:00",
+        "viewers": 2,
+        "hls": "/hls/stream",
+        "thumbnail": "/hls/stream/thumb.jpg",
+    }
+
+
+def test_an_offline_stream_has_neither_start_nor_thumbnail(stream: Stream) -> None:
+    state = stream_state(stream)
+    assert (state["state"], state["started_at"], state["thumbnail"]) == ("offline", None, None)
+
+
+def test_a_disabled_stream_is_offline(stream: Stream) -> None:
+    put_on_air(stream)
+    stream.enabled = False
+    assert stream_state(stream)["state"] == "offline"
+
+
+def test_it_gives_the_public_address_of_the_playlist(
+    stream: Stream, settings: LazySettings
+) -> None:
+    settings.PUBLIC_HLS_URL = "https://media.example.org/hls"
+    assert stream_state(stream)["hls"] == "https://media.example.org/hls/stream"
+
+
+def test_it_lists_public_streams_on_air_the_newest_first(stream: Stream, client: Client) -> None:
+    names = ("older", "unlisted", "disabled", "over")
+    older, unlisted, disabled, over = (Stream.objects.create(name=name) for name in names)
+    put_on_air(stream)
+    put_on_air(older, BroadcastState.RECONNECTING, NOON)
+    put_on_air(unlisted)
+    put_on_air(disabled)
+    put_on_air(over, BroadcastState.FAILED)
+    Stream.objects.filter(pk=unlisted.pk).update(visibility=Visibility.UNLISTED)
+    Stream.objects.filter(pk=disabled.pk).update(enabled=False)
+    listed = client.get("/api/streams").json()["streams"]
+    assert [row["name"] for row in listed] == ["stream", "older"]
+
+
+def test_it_lists_with_two_queries_however_many_streams_there_are(
+    client: Client, stream: Stream, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    Stream.objects.bulk_create(Stream(name=f"s{i}", ladder_id=stream.ladder_id) for i in range(200))
+    for other in Stream.objects.all()[:10]:
+        put_on_air(other)
+    with django_assert_num_queries(2):
+        listed = client.get("/api/streams").json()["streams"]
+    assert len(listed) == 10
+
+
+def test_it_tells_of_an_unlisted_stream_to_who_knows_its_name(
+    client: Client, stream: Stream, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    Stream.objects.update(visibility=Visibility.UNLISTED)
+    put_on_air(stream)
+    with django_assert_num_queries(2):
+        assert client.get("/api/streams/stream").json()["state"] == "live"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["nobody", "NOBODY", "watch", "a%20b"])
+def test_an_unknown_stream_is_404_in_json(client: Client, name: str) -> None:
+    answer = client.get(f"/api/streams/{name}")
+    assert answer.status_code == 404
+    assert answer.json()["error"] == "unknown_stream"
+
+
+@pytest.mark.parametrize("path", ["/api/streams", "/api/streams/stream", "/api/streams/nobody"])
+def test_any_site_may_read_it_and_nobody_keeps_it(
+    client: Client, stream: Stream, path: str
+) -> None:
+    answer = client.get(path)
+    assert answer["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Credentials" not in answer
+    assert answer["Cache-Control"] == "no-store"
+    assert not answer.cookies
+
+
+@pytest.mark.django_db
+def test_it_is_for_reading_only(client: Client) -> None:
+    assert client.post("/api/streams").status_code == 405
