@@ -1,0 +1,185 @@
+"""The disk: reads run folders into histories, and remembers what has not changed since."""
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from streams.origin import init_segment, layout, master, segment_list
+from streams.origin.file_memory import MOST, FileMemory
+from streams.origin.history import History, Rendition, Run, Span
+from streams.origin.playlist import WINDOW
+from streams.origin.segment_list import Segment
+
+
+class Disk:
+    """Everything the origin knows. Nothing here writes."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = Path(os.path.realpath(root))
+        self._files = FileMemory()
+        self._target_durations: dict[Path, int] = {}
+
+    def has_stream(self, stream: str) -> bool:
+        return (self._root / stream).is_dir()
+
+    def current(self, stream: str) -> str | None:
+        """The hex of the broadcast that is open, None when there is none."""
+        try:
+            broadcast = os.readlink(self._root / stream / layout.CURRENT)
+        except OSError:
+            return None
+        return broadcast if layout.is_broadcast(broadcast) else None
+
+    def history(self, stream: str, broadcast: str) -> History | None:
+        """The newest runs of a broadcast, enough to fill a window; None when there is none."""
+        folder = self._root / stream / broadcast
+        facts = self._json(folder / layout.BROADCAST_FILE)
+        if facts is None or not self.owns(folder):
+            return None
+        runs: list[Run] = []
+        listed = 0
+        for name in run_folders(folder)[::-1]:
+            run = self._run(folder / name)
+            if run is None:
+                continue
+            listed += runs[-1].first_sequence - run.first_sequence if runs else run.finished
+            runs.append(run)
+            if listed >= WINDOW:
+                break
+        ended_at = facts.get("ended_at")
+        return History(
+            broadcast=broadcast,
+            grace_seconds=float(facts.get("grace_seconds", 30)),
+            ended_at=datetime.fromisoformat(ended_at) if ended_at else None,
+            runs=tuple(reversed(runs)),
+        )
+
+    def owns(self, path: Path) -> bool:
+        """Whether the path lies below the root once all links are followed."""
+        return Path(os.path.realpath(path)).is_relative_to(self._root)
+
+    def file(self, *parts: str) -> Path | None:
+        """An existing regular file below the root."""
+        path = self._root.joinpath(*parts)
+        return path if path.is_file() and self.owns(path) else None
+
+    def target_duration(self, stream: str, history: History) -> int:
+        """Seconds; never less than it was for this broadcast, as RFC 8216 6.2.1 demands."""
+        folder = self._root / stream / history.broadcast
+        before = self._target_durations.pop(folder, 0)
+        target = max([before, *(run.target_duration for run in history.runs)])
+        self._target_durations[folder] = target
+        if len(self._target_durations) > MOST:
+            del self._target_durations[next(iter(self._target_durations))]
+        return target
+
+    def newest_segment_at(self, stream: str, history: History) -> float:
+        """Epoch seconds when the newest public segment was finished, 0.0 when there is none."""
+        for run, count in history.counts():
+            if count > 0:
+                folder = self._root / stream / history.broadcast / run.folder
+                names = [rendition.name for rendition in run.renditions]
+                return finished_at(folder, names, count - 1) or 0.0
+        return 0.0
+
+    def thumbnail(self, stream: str, history: History) -> Path | None:
+        for run in reversed(history.runs):
+            found = self.file(stream, history.broadcast, run.folder, layout.THUMBNAIL_FILE)
+            if found:
+                return found
+        return None
+
+    def variants(self, stream: str, history: History) -> list[master.Variant]:
+        """The renditions of the newest run that has segments, measured."""
+        spans = history.window(WINDOW)
+        if not spans:
+            return []
+        folder = self._root / stream / history.broadcast / spans[-1].run.folder
+        return [
+            self._variant(folder / rendition.name, rendition, spans[-1])
+            for rendition in spans[-1].run.renditions
+        ]
+
+    def _variant(self, folder: Path, rendition: Rendition, span: Span) -> master.Variant:
+        init = self._files.read(folder / layout.INIT_FILE, init_segment.read)
+        listed = [rendition.segment(number) for number in range(span.start, span.stop)]
+        sizes = [(_size(folder / layout.segment_file(s.number)), s.duration) for s in listed]
+        peak, average = master.measure([pair for pair in sizes if pair[0]], rendition.bandwidth)
+        fps = rendition.fps
+        if fps is None and init is not None and init.video_track is not None:
+            fps = self._frame_rate(folder, listed[-1], init.video_track)
+        return master.Variant(
+            name=rendition.name,
+            peak=peak,
+            average=average,
+            codecs=init.codecs if init else (),
+            width=rendition.width or (init.width if init else 0),
+            height=rendition.height or (init.height if init else 0),
+            fps=fps,
+        )
+
+    def _frame_rate(self, folder: Path, segment: Segment, track: int) -> float | None:
+        path = folder / layout.segment_file(segment.number)
+        frames = self._files.read(path, lambda data: init_segment.count_samples(data, track))
+        return frames / segment.duration if frames and segment.duration else None
+
+    def _run(self, folder: Path) -> Run | None:
+        facts = self._json(folder / layout.RUN_FILE)
+        if facts is None:
+            return None
+        return Run(
+            folder=folder.name,
+            first_sequence=facts["first_sequence"],
+            discontinuity_sequence=facts["discontinuity_sequence"],
+            segment_seconds=facts["segment_seconds"],
+            renditions=tuple(self._rendition(folder, entry) for entry in facts["renditions"]),
+            names=frozenset(facts.get("names", ())),
+        )
+
+    def _rendition(self, folder: Path, entry: dict[str, Any]) -> Rendition:
+        name = entry["name"]
+        found: Rendition | None = self._files.read(
+            folder / name / layout.LIST_FILE,
+            lambda data: Rendition(
+                name=name,
+                width=entry["width"],
+                height=entry["height"],
+                fps=entry["fps"],
+                bandwidth=entry["bandwidth"],
+                segments=segment_list.parse(data.decode()),
+            ),
+        )
+        return found or Rendition(
+            name, entry["width"], entry["height"], entry["fps"], entry["bandwidth"], ()
+        )
+
+    def _json(self, path: Path) -> Any:
+        return self._files.read(path, json.loads)
+
+
+def run_folders(broadcast: Path) -> list[str]:
+    """Names of a broadcast's run folders, oldest first."""
+    try:
+        names = [name for name in os.listdir(broadcast) if layout.is_run(name)]
+    except OSError:
+        return []
+    return sorted(names, key=layout.run_number)
+
+
+def finished_at(run: Path, renditions: list[str], number: int) -> float | None:
+    """Epoch seconds when the last rendition finished a segment."""
+    try:
+        return max(
+            os.stat(run / name / layout.segment_file(number)).st_mtime for name in renditions
+        )
+    except (OSError, ValueError):
+        return None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

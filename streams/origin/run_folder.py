@@ -1,0 +1,197 @@
+"""Run folders: what the supervisor opens, ends and clears below HLS_ROOT."""
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from streams.origin import layout, segment_list
+from streams.origin.disk import finished_at, run_folders
+from streams.origin.playlist import WINDOW
+
+
+class Entry(Protocol):
+    """A rendition of a ladder, as far as run.json is concerned."""
+
+    @property
+    def name(self) -> str: ...
+
+    def entry(self) -> dict[str, Any]: ...
+
+
+def open_broadcast(
+    root: Path, stream: str, broadcast_hex: str, started_at: datetime, grace_seconds: float
+) -> Path:
+    """Make the broadcast's folder and point `current` at it. Calling it again changes nothing."""
+    folder = _broadcast(root, stream, broadcast_hex)
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {
+        "broadcast": broadcast_hex,
+        "started_at": started_at.isoformat(),
+        "grace_seconds": grace_seconds,
+        "ended_at": None,
+    }
+    _write_json(folder / layout.BROADCAST_FILE, facts)
+    link = folder.parent / f".{layout.CURRENT}-{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(broadcast_hex)
+    link.replace(folder.parent / layout.CURRENT)
+    return folder
+
+
+def open_run(
+    root: Path,
+    stream: str,
+    broadcast_hex: str,
+    run_hex: str,
+    number: int,
+    renditions: Sequence[Entry],
+    segment_seconds: int,
+) -> Path:
+    """Make a run's folder with one folder per rendition, ready for FFmpeg.
+
+    Its sequence numbers go on where the run before it ends, whatever that one still writes.
+    Raises FileExistsError when the run was opened before.
+    """
+    broadcast = _broadcast(root, stream, broadcast_hex)
+    folder = broadcast / f"{number:04d}-{run_hex[:8]}"
+    earlier = [name for name in run_folders(broadcast) if layout.run_number(name) < number]
+    first, discontinuities, names = (
+        _continuation(broadcast / earlier[-1]) if earlier else (0, 0, [])
+    )
+    folder.mkdir(parents=True)
+    for rendition in renditions:
+        (folder / rendition.name).mkdir()
+    facts = {
+        "run": run_hex,
+        "number": number,
+        "first_sequence": first,
+        "discontinuity_sequence": discontinuities,
+        "segment_seconds": segment_seconds,
+        "renditions": [rendition.entry() for rendition in renditions],
+        # A player that chose a rendition keeps asking for it after a run without it began.
+        "names": sorted({*names, *(rendition.name for rendition in renditions)}),
+    }
+    _write_json(folder / layout.RUN_FILE, facts)
+    return folder
+
+
+def end_broadcast(root: Path, stream: str, broadcast_hex: str, ended_at: datetime) -> None:
+    """Note the end, so that playlists say so, and take `current` away if it is this broadcast's."""
+    folder = _broadcast(root, stream, broadcast_hex)
+    facts = _read_json(folder / layout.BROADCAST_FILE)
+    if facts is not None and facts.get("ended_at") is None:
+        _write_json(folder / layout.BROADCAST_FILE, {**facts, "ended_at": ended_at.isoformat()})
+    current = folder.parent / layout.CURRENT
+    with contextlib.suppress(OSError):
+        if os.readlink(current) == broadcast_hex:
+            current.unlink()
+
+
+def current_broadcasts(root: Path) -> Iterator[tuple[str, str]]:
+    """(stream name, broadcast hex) of every broadcast that `current` points at."""
+    for folder in _folders(root):
+        with contextlib.suppress(OSError):
+            yield folder.name, os.readlink(folder / layout.CURRENT)
+
+
+def newest_segment_at(run_folder: Path) -> float | None:
+    """Epoch seconds when the newest segment that all renditions have was finished, None before."""
+    facts = _read_json(run_folder / layout.RUN_FILE)
+    if facts is None:
+        return None
+    count = _finished(run_folder, facts)
+    names = [entry["name"] for entry in facts["renditions"]]
+    return finished_at(run_folder, names, count - 1) if count else None
+
+
+def remove_old(root: Path, older_than: float) -> None:
+    """Remove broadcasts that ended, and runs that left the window, over `older_than` seconds ago.
+
+    The newest run of an open broadcast always stays: the next one's numbers are counted from it.
+    """
+    limit = time.time() - older_than
+    for stream in _folders(root):
+        for folder in _folders(stream):
+            if not layout.is_broadcast(folder.name):
+                continue
+            facts = _read_json(folder / layout.BROADCAST_FILE) or {}
+            ended_at = facts.get("ended_at")
+            if ended_at is None:
+                _remove_runs(folder, limit)
+            elif datetime.fromisoformat(ended_at).timestamp() < limit:
+                shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            stream.rmdir()  # only an empty one goes
+
+
+def _remove_runs(broadcast: Path, limit: float) -> None:
+    """Oldest first, and none behind one that stays: counts are differences to the next run."""
+    names = run_folders(broadcast)
+    facts = [_read_json(broadcast / name / layout.RUN_FILE) for name in names]
+    if not facts or facts[-1] is None:
+        return
+    window = facts[-1]["first_sequence"] + _finished(broadcast / names[-1], facts[-1]) - WINDOW
+    for name, following in zip(names[:-1], facts[1:], strict=True):
+        folder = broadcast / name
+        # The folder itself changes with every thumbnail, so this also spares a stale writer's.
+        if following is None or following["first_sequence"] > window:
+            return
+        if folder.stat().st_mtime > limit:
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _continuation(run: Path) -> tuple[int, int, list[str]]:
+    """First sequence number, discontinuity sequence and rendition names after a run."""
+    facts = _read_json(run / layout.RUN_FILE)
+    if facts is None:
+        raise FileNotFoundError(run / layout.RUN_FILE)
+    count = _finished(run, facts)
+    discontinuities = facts["discontinuity_sequence"] + (1 if count else 0)
+    return facts["first_sequence"] + count, discontinuities, facts.get("names", [])
+
+
+def _finished(run: Path, facts: dict[str, Any]) -> int:
+    """Segments that all renditions of the run have finished."""
+    counts = []
+    for entry in facts["renditions"]:
+        try:
+            segments = segment_list.parse((run / entry["name"] / layout.LIST_FILE).read_text())
+        except OSError:
+            return 0
+        counts.append(segments[-1].number + 1 if segments else 0)
+    return min(counts, default=0)
+
+
+def _broadcast(root: Path, stream: str, broadcast_hex: str) -> Path:
+    if not layout.is_stream(stream) or not layout.is_broadcast(broadcast_hex):
+        raise ValueError(f"not a folder of a broadcast: {stream}/{broadcast_hex}")
+    return root / stream / broadcast_hex
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
+    except OSError:
+        return []
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return facts
+
+
+def _write_json(path: Path, facts: dict[str, Any]) -> None:
+    """Readers see the old file or the new one, never half of it."""
+    new = path.with_name(f".{path.name}-{os.getpid()}")
+    new.write_text(json.dumps(facts))
+    new.replace(path)
