@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from asgiref.sync import sync_to_async
 
@@ -31,11 +32,12 @@ class Heartbeat:
         self._marked: set[str] = set()
         self._marked_at = 0.0
         self._told: int | None = None
+        self._closing = asyncio.Event()
         self._task = asyncio.create_task(self._beat())
 
     async def close(self, elsewhere: set[str]) -> None:
         """Forget this room's viewers except those who already came back to a new room."""
-        self._task.cancel()
+        self._closing.set()
         await asyncio.wait({self._task})
         await _gone(self._room.stream_id, *(self._marked - elsewhere))
 
@@ -44,12 +46,13 @@ class Heartbeat:
         self._marked.add(viewer)
 
     async def _beat(self) -> None:
-        while True:
+        while not self._closing.is_set():
             try:
                 await self._look()
             except Exception:
                 logger.exception("chat: the heartbeat of %s stumbled", self._room.stream_id)
-            await asyncio.sleep(self._look_every)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), self._look_every)
 
     async def _look(self) -> None:
         here = set(self._room.members.values())

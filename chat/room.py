@@ -37,6 +37,7 @@ class Room:
         self._groups = (chat_group(stream_id), stream_group(stream_id))
         self._channel: str | None = None
         self._tried = asyncio.Event()
+        self._closing = asyncio.Event()
         self._listener = asyncio.create_task(self._listen())
 
     async def ready(self) -> None:
@@ -61,28 +62,45 @@ class Room:
 
     async def close(self) -> None:
         """Give the subscription back."""
-        self._listener.cancel()
+        self._closing.set()
         await asyncio.wait({self._listener})
 
     async def _listen(self) -> None:
-        """Subscribe and deliver until cancelled, beginning anew when the layer fails."""
+        """Subscribe and deliver until closed, beginning anew when the layer fails.
+
+        This task is never cancelled: Redis' client may swallow that while it subscribes.
+        """
         delay = FIRST_RETRY
-        try:
-            while True:
-                try:
-                    channel = await self._subscribe()
-                    delay = FIRST_RETRY
-                    while True:
-                        # Cancelling this ends the subscription: only close() does.
-                        self._receive(await self._layer.receive(channel))
-                except Exception as error:
-                    logger.warning("chat: no subscription for %s: %r", self.stream_id, error)
-                    self._tried.set()
-                    await self._unsubscribe()
-                    await asyncio.sleep(delay * random.uniform(0.5, 1.0))
-                    delay = min(2 * delay, LAST_RETRY)
-        finally:
-            await self._unsubscribe()
+        while not self._closing.is_set():
+            try:
+                channel = await self._subscribe()
+                delay = FIRST_RETRY
+                await self._forward(channel)
+            except Exception as error:
+                logger.warning("chat: no subscription for %s: %r", self.stream_id, error)
+                self._tried.set()
+                with suppress(TimeoutError):
+                    pause = delay * random.uniform(0.5, 1.0)
+                    await asyncio.wait_for(self._closing.wait(), pause)
+                delay = min(2 * delay, LAST_RETRY)
+            finally:
+                await self._unsubscribe()
+
+    async def _forward(self, channel: str) -> None:
+        """Deliver what arrives until closed. Raises what the layer raises."""
+        receiver = asyncio.create_task(self._receive(channel))
+        closing = asyncio.create_task(self._closing.wait())
+        await asyncio.wait({receiver, closing}, return_when=asyncio.FIRST_COMPLETED)
+        closing.cancel()
+        # The layer takes the end of a receive for the end of the channel, so this comes last.
+        receiver.cancel()
+        await asyncio.wait({receiver})
+        if not receiver.cancelled():
+            receiver.result()
+
+    async def _receive(self, channel: str) -> None:
+        while True:
+            self._take(await self._layer.receive(channel))
 
     async def _subscribe(self) -> str:
         channel: str = await self._layer.new_channel()
@@ -103,7 +121,7 @@ class Room:
                 # Redis forgets a subscription with its connection.
                 logger.info("chat: %s was not left: %r", group, error)
 
-    def _receive(self, message: dict[str, Any]) -> None:
+    def _take(self, message: dict[str, Any]) -> None:
         match message:
             case {"type": "chat.frame", "text": str(text), "id": id}:
                 self.deliver(Frame(text, id))

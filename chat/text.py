@@ -32,8 +32,8 @@ def clean_text(raw: str) -> str | Refusal:
     text = re.sub("\r\n?|[\u0085\u2028\u2029\v\f]", "\n", raw).replace("\t", " ")
     text = "".join(char for char in text if char == "\n" or not _is_invisible(char))
     # Joiners make families of emoji and Persian words; alone they only hide things.
-    text = re.sub(f"(?<![^\\s{JOINERS}])[{JOINERS}]+|[{JOINERS}]+(?![^\\s{JOINERS}])", "", text)
     text = re.sub(f"([{JOINERS}])[{JOINERS}]+", r"\1", text)
+    text = re.sub(f"(?<!\\S)[{JOINERS}]|[{JOINERS}](?!\\S)", "", text)
     text = re.sub(r"\n[ \n]*\n", "\n\n", _few_marks(text)).strip()
     if not any(unicodedata.category(char)[0] in "LNPS" for char in text):
         return Refusal("empty", "There is nothing to be seen in this message.")

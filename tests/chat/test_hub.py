@@ -1,0 +1,200 @@
+"""The hub with a real channel layer: rooms, slow readers, and a Redis that goes away."""
+
+import asyncio
+import json
+import socket
+import subprocess
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+from channels.layers import get_channel_layer
+from channels_redis.pubsub import RedisPubSubChannelLayer
+from redis.asyncio import Redis
+
+from chat import room as room_module
+from chat.hub import Hub, current_hub
+from chat.outbox import Frame, Outbox
+
+HELLO = Frame('{"type":"message"}', "1")
+
+
+class Reader:
+    """A socket that keeps what it read."""
+
+    def __init__(self):
+        self.read = asyncio.Queue()
+        self.dropped = asyncio.Event()
+        self.outbox = Outbox(self.read.put, self.dropped.set)
+        self.outbox.start()
+
+    async def message(self):
+        while (text := await asyncio.wait_for(self.read.get(), 10)) != HELLO.text:
+            assert json.loads(text)["type"] == "viewers"
+        return text
+
+
+@asynccontextmanager
+async def opened(layer):
+    """A hub on the layer, with one reader in one room."""
+    hub, reader, stream_id = Hub(layer, look_every=0.05), Reader(), uuid4()
+    room = hub.join(stream_id, reader.outbox, "alice")
+    await room.ready()
+    yield hub, room, reader
+    hub.leave(stream_id, reader.outbox)
+    await hub.drain()
+    await layer.flush()
+
+
+async def heard_again(room, reader):
+    """Publish until a message comes through; how long Redis needs is not ours to know."""
+    while True:
+        await room.publish(HELLO)
+        try:
+            return await asyncio.wait_for(reader.message(), 0.2)
+        except TimeoutError:
+            continue
+
+
+@pytest.fixture
+async def redis(tmp_path):
+    """A Redis of the test's own: `.url`, `.start()`, `.stop()`."""
+    server = Server(tmp_path)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+class Server:
+    def __init__(self, folder):
+        self.folder = folder
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+
+    async def start(self):
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+             "--dir", str(self.folder)],
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                return await writer.wait_closed()
+
+    async def stop(self):
+        self.process.terminate()
+        await asyncio.to_thread(self.process.wait)
+
+
+async def test_a_room_closes_with_its_last_socket_and_opens_again():
+    layer = get_channel_layer()
+    async with opened(layer) as (hub, room, reader):
+        other = Reader()
+        assert hub.join(room.stream_id, other.outbox, "bob") is room
+        hub.leave(room.stream_id, reader.outbox)
+        hub.leave(room.stream_id, other.outbox)
+        await hub.drain()
+        assert await subscriptions(layer) == 0
+        again = Reader()
+        reopened = hub.join(room.stream_id, again.outbox, "alice")
+        await reopened.ready()
+        await reopened.publish(HELLO)
+        assert await again.message()
+        hub.leave(room.stream_id, again.outbox)
+
+
+async def test_a_room_left_and_joined_at_once_keeps_its_subscription():
+    async with opened(get_channel_layer()) as (hub, room, reader):
+        for _ in range(20):
+            hub.leave(room.stream_id, reader.outbox)
+            reader = Reader()
+            room = hub.join(room.stream_id, reader.outbox, "alice")
+        await room.ready()
+        await hub.drain()
+        await room.publish(HELLO)
+        assert await reader.message()
+        hub.leave(room.stream_id, reader.outbox)
+
+
+async def test_messages_skipped_at_the_start_are_those_of_the_history():
+    read = asyncio.Queue()
+    outbox = Outbox(read.put, overflow=lambda: None)
+    for frame in (Frame("old", "1"), Frame("new", "2"), Frame("state")):
+        outbox.put(frame)
+    outbox.start(skip=["1"])
+    assert [await read.get(), await read.get()] == ["new", "state"]
+    outbox.close()
+
+
+async def test_a_full_outbox_overflows_once_and_takes_nothing_more():
+    overflows = []
+    outbox = Outbox(asyncio.Queue().put, lambda: overflows.append(1), size=2)
+    for _ in range(5):
+        outbox.put(HELLO)
+    assert overflows == [1]
+
+
+async def test_a_room_delivers_again_after_its_connection_was_killed(redis):
+    async with opened(RedisPubSubChannelLayer(hosts=[redis.url])) as (_, room, reader):
+        async with Redis.from_url(redis.url) as client:
+            assert await client.client_kill_filter(_type="pubsub") == 1
+        assert await asyncio.wait_for(heard_again(room, reader), 20)
+
+
+async def test_a_room_delivers_again_after_redis_was_restarted(redis):
+    async with opened(RedisPubSubChannelLayer(hosts=[redis.url])) as (_, room, reader):
+        await redis.stop()
+        # With Redis away the sockets of this process still hear each other.
+        await room.publish(HELLO)
+        assert await reader.message()
+        await redis.start()
+        distant = Hub(RedisPubSubChannelLayer(hosts=[redis.url]), look_every=60)
+        far = distant.join(room.stream_id, Reader().outbox, "bob")
+        await far.ready()
+        assert await asyncio.wait_for(heard_again(far, reader), 20)
+        distant.leave(room.stream_id, next(iter(far.members)))
+        await distant.drain()
+
+
+async def test_a_room_opened_while_redis_is_away_subscribes_when_it_is_back(redis, monkeypatch):
+    monkeypatch.setattr(room_module, "LAST_RETRY", 0.5)
+    await redis.stop()
+    async with opened(RedisPubSubChannelLayer(hosts=[redis.url])) as (_, room, reader):
+        await room.publish(HELLO)
+        assert await reader.message()
+        await redis.start()
+        async with Redis.from_url(redis.url) as client:
+            while not await client.pubsub_channels(f"*{room.stream_id.hex}"):
+                await asyncio.sleep(0.05)
+            message = {"type": "stream.event", "event": {"type": "message"}}
+            await room._layer.group_send(f"stream.{room.stream_id.hex}", message)
+        assert await reader.message()
+
+
+async def test_a_message_nobody_understands_does_not_end_the_subscription():
+    layer = get_channel_layer()
+    async with opened(layer) as (_, room, reader):
+        for nonsense in ({"type": "chat.frame"}, {"no": "type"}):
+            await layer.group_send(f"chat.{room.stream_id.hex}", nonsense)
+        await room.publish(HELLO)
+        assert await reader.message()
+
+
+def test_every_event_loop_has_its_own_hub():
+    async def hub():
+        return current_hub(), current_hub()
+
+    (one, same), (other, _) = asyncio.run(hub()), asyncio.run(hub())
+    assert one is same is not other
+
+
+async def subscriptions(layer):
+    """How many channels Redis knows of this process's rooms."""
+    return len(layer._get_layer()._shards[0]._subscribed_to)
