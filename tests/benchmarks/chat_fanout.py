@@ -74,7 +74,7 @@ def serving(application: str) -> Any:
         [sys.executable, "-m", "uvicorn", f"tests.benchmarks.chat_fanout:{application}",
          "--factory", "--port", str(port), "--ws", "websockets-sansio",
          "--ws-per-message-deflate", "false", "--loop", "uvloop", "--lifespan", "off",
-         "--log-level", "warning"],
+         "--log-level", "warning", "--timeout-graceful-shutdown", "2"],
     )  # fmt: skip
     try:
         while True:
