@@ -34,6 +34,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "streams.csp.content_security_policy",
 ]
 ROOT_URLCONF = "livestream.urls"
 ASGI_APPLICATION = "livestream.asgi.application"
@@ -158,6 +159,11 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
+    # A line a task would bury all others: one runs every three seconds.
+    "loggers": {
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+    },
 }
 
 # What the product itself reads (streams/, chat/).
@@ -174,4 +180,24 @@ INGEST_NODE = ENV.ingest_node
 DISK_MIN_FREE = ENV.disk_min_free
 MONGODB_URI = ENV.mongodb_uri
 
-UNFOLD = {"SITE_TITLE": "LiveStream", "SITE_HEADER": "LiveStream", "SITE_SYMBOL": "live_tv"}
+UNFOLD = {
+    "SITE_TITLE": "LiveStream",
+    "SITE_HEADER": "LiveStream",
+    "SITE_SYMBOL": "live_tv",
+    "DASHBOARD_CALLBACK": "streams.admin.dashboard.add_on_air",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(98% .02 178)",
+            "100": "oklch(95% .05 178)",
+            "200": "oklch(91% .09 178)",
+            "300": "oklch(85% .12 178)",
+            "400": "oklch(76% .12 178)",
+            "500": "oklch(66% .11 178)",
+            "600": "oklch(55% .10 178)",
+            "700": "oklch(48% .09 178)",
+            "800": "oklch(41% .07 178)",
+            "900": "oklch(35% .06 178)",
+            "950": "oklch(26% .05 178)",
+        }
+    },
+}

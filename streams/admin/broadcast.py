@@ -55,10 +55,15 @@ def describe(rendition: dict[str, Any]) -> str:
 class RunInline(ReadOnly, TabularInline):
     model = Run
     extra = 0
-    fields = ("number", "state", "started_at", "ended_at", "end_reason", "fps", "speed", "host")
+    fields = ("number", "state", "started_at", "ended_at", "end_reason", "pace", "host")
     readonly_fields = fields
     ordering = ("-number",)
     show_change_link = True
+    hide_title = True
+
+    @display(description="fps, speed")
+    def pace(self, run: Run) -> str:
+        return pace(run)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return True
@@ -72,13 +77,13 @@ class BroadcastAdmin(ReadOnly, ModelAdmin):
     search_fields = ("ingest_name",)
     show_full_result_count = False
     fields = (
-        "stream_name",
-        ("state_label", "end_reason"),
-        ("started_at", "length", "restarts"),
+        ("stream_name", "state_label"),
+        ("started_at", "length"),
+        ("end_reason", "restarts"),
         "source_text",
         "ladder_text",
-        ("ingest_address", "ingest_name", "publisher_gone_at"),
-        ("holder", "lease_until", "fence"),
+        ("ingest_address", "ingest_name"),
+        ("holder", "lease_until"),
         "last_log",
     )
     inlines = (RunInline,)
@@ -128,21 +133,30 @@ class BroadcastAdmin(ReadOnly, ModelAdmin):
         return preformatted(run.log_tail if run is not None else "")
 
 
+def pace(run: Run) -> str:
+    """Frames per second, and media seconds per second."""
+    parts = [f"{run.fps:.0f} fps"] if run.fps is not None else []
+    parts += [f"{run.speed:.2f}x"] if run.speed is not None else []
+    return ", ".join(parts) or "-"
+
+
 def preformatted(text: str) -> str:
-    return format_html('<pre class="whitespace-pre-wrap text-xs">{}</pre>', text) if text else "-"
+    style = "white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.75rem"
+    return format_html('<pre style="{}">{}</pre>', style, text) if text else "-"
 
 
 @admin.register(Run)
 class RunAdmin(ReadOnly, ModelAdmin):
-    list_display = ("broadcast_text", "number", "state_label", "started_at", "end_reason", "speed")
+    list_display = ("broadcast_text", "number", "state_label", "started_at", "end_reason", "pace")
     list_filter = ("state", "end_reason")
     list_select_related = ()
     show_full_result_count = False
     fields = (
-        ("broadcast_text", "number", "state_label"),
-        ("started_at", "ended_at", "end_reason", "exit_code"),
-        ("fps", "speed"),
-        ("host", "pid", "fence"),
+        ("broadcast_text", "number"),
+        ("state_label", "pace"),
+        ("started_at", "ended_at"),
+        ("end_reason", "exit_code"),
+        ("host", "pid"),
         "ladder_text",
         ("ingest_name", "folder"),
         "log",
@@ -171,6 +185,10 @@ class RunAdmin(ReadOnly, ModelAdmin):
     @display(description="ladder")
     def ladder_text(self, run: Run) -> str:
         return "; ".join(describe(rendition) for rendition in run.renditions) or "-"
+
+    @display(description="fps, speed")
+    def pace(self, run: Run) -> str:
+        return pace(run)
 
     @display(description="FFmpeg's last words")
     def log(self, run: Run) -> str:

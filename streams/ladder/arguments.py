@@ -70,8 +70,12 @@ def _global(folder: Path) -> list[str]:
 def _input(url: str, renditions: Sequence[Rendition]) -> dict[str, Any]:
     options: dict[str, Any] = {
         "itsoffset": START,
-        "analyzeduration": 1_000_000,
-        "probesize": 1_000_000,
+        # The ingest passes the publisher's metadata on, so the search ends with the last stream
+        # they name; joining between two key frames it may take as long as these are apart.
+        "analyzeduration": 10_000_000,
+        "probesize": 5_000_000,
+        # The frame rate stands in the metadata as well; measuring it takes most of a second.
+        "fpsprobesize": 0,
     }
     if url.startswith("rtmp"):
         options |= {"rtmp_live": "live", "rw_timeout": round(READ_TIMEOUT * 1_000_000)}

@@ -173,7 +173,7 @@ class Supervisor:
             exited=run.process.exited,
             ingest_name=run.ingest_name,
             progress_age=now - (run.meter.moved_at or run.began),
-            out_time=run.progress.out_time if run.progress is not None else 0.0,
+            written=run.meter.written,
             segment_age=segment_age,
             stopping_for=now - run.asked_at if run.asked is not None else None,
             copies=run.copies,

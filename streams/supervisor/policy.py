@@ -24,7 +24,7 @@ class RunFacts:
     exited: bool
     ingest_name: str
     progress_age: float  # since media time last moved, or since the spawn
-    out_time: float  # media seconds written
+    written: float  # media seconds written
     segment_age: float | None  # since its newest public segment; None: it has none
     stopping_for: float | None = None  # since it was sent TERM
     copies: bool = False  # its top rendition is the source's own video
@@ -118,7 +118,7 @@ def _with_run(facts: Facts, run: RunFacts) -> Action:
 
 
 def _key_frames_too_far_apart(run: RunFacts) -> bool:
-    no_segment_yet = run.segment_age is None and run.out_time > LONGEST_COPIED_SEGMENT
+    no_segment_yet = run.segment_age is None and run.written > LONGEST_COPIED_SEGMENT
     return no_segment_yet or run.longest_segment > LONGEST_COPIED_SEGMENT
 
 

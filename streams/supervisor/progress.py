@@ -54,14 +54,22 @@ class SpeedMeter:
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, float]] = deque()
+        self._began_at: float | None = None
         self.moved_at: float | None = None
 
     def add(self, now: float, out_time: float) -> None:
+        if self._began_at is None and out_time > 0:
+            self._began_at = out_time
         if not self._samples or out_time > self._samples[-1][1]:
             self.moved_at = now
         self._samples.append((now, out_time))
         while now - self._samples[0][0] > SPEED_WINDOW:
             self._samples.popleft()
+
+    @property
+    def written(self) -> float:
+        """Media seconds since the first look; a run's clock need not begin at zero."""
+        return self._samples[-1][1] - self._began_at if self._began_at is not None else 0.0
 
     @property
     def speed(self) -> float | None:

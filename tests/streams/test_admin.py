@@ -147,3 +147,18 @@ def test_a_streamer_cannot_enable_or_rename_her_stream(streamer: Client, stream:
 def test_who_is_not_logged_in_gets_the_login_page(client: Client, stream: Stream) -> None:
     for page in ("", f"streams/stream/{stream.pk}/key/"):
         assert "/admin/login/" in client.get(f"/admin/{page}").headers["Location"]
+
+
+def test_the_first_page_shows_what_is_on_air(
+    admin: Client, streamer: Client, broadcast: Broadcast
+) -> None:
+    other = Stream.objects.create(name="other")
+    Broadcast.objects.create(stream=other, open_key=other.pk)
+    change = "/admin/streams/broadcast/{}/change/"
+    theirs = change.format(Broadcast.objects.get(stream=other).pk)
+    page = admin.get("/admin/").content.decode()
+    assert change.format(broadcast.pk) in page
+    assert theirs in page
+    page = streamer.get("/admin/").content.decode()
+    assert change.format(broadcast.pk) in page
+    assert theirs not in page

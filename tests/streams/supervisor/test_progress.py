@@ -60,3 +60,10 @@ def test_media_time_that_stands_still_is_no_movement() -> None:
     meter.add(1.0, 5.0)
     meter.add(2.0, 5.0)
     assert meter.moved_at == 1.0
+
+
+def test_what_was_written_does_not_count_from_zero() -> None:
+    meter = SpeedMeter()
+    for now, out_time in ((1.0, 0.0), (2.0, 10.5), (3.0, 11.5), (4.0, 12.5)):
+        meter.add(now, out_time)
+    assert meter.written == 2.0

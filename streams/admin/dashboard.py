@@ -1,0 +1,34 @@
+"""The admin's first page: what is on air now."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from streams import presence
+from streams.admin.broadcast import pace, short
+from streams.models import Broadcast, Run
+from streams.supervisor.states import RunState
+
+
+def add_on_air(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Unfold's DASHBOARD_CALLBACK. Streamers see what is theirs."""
+    broadcasts = Broadcast.objects.filter(open_key__isnull=False).prefetch_related("stream")
+    if not request.user.is_superuser:
+        broadcasts = broadcasts.filter(stream__owner=request.user.pk)
+    now = timezone.now()
+    context["on_air"] = [
+        {
+            "broadcast": broadcast,
+            "length": short((now - broadcast.started_at).total_seconds()),
+            "viewers": presence.count(broadcast.stream_id),
+            "pace": _pace(broadcast),
+        }
+        for broadcast in broadcasts
+    ]
+    return context
+
+
+def _pace(broadcast: Broadcast) -> str:
+    run = Run.objects.filter(broadcast=broadcast).exclude(state=RunState.ENDED).first()
+    return pace(run) if run is not None else "-"
