@@ -1,6 +1,6 @@
 """A writer that fills run folders as FFmpeg does, and a client that asks the origin."""
 
-from collections.abc import Callable
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -135,9 +135,14 @@ async def ask(
         "client": ("127.0.0.1", 1),
     }
     messages: list[Message] = []
+    requested: list[Message] = []
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        # The client stays connected: there is no second message.
+        if requested:
+            await asyncio.Event().wait()
+        requested.append({"type": "http.request", "body": b"", "more_body": False})
+        return requested[0]
 
     async def send(message: Message) -> None:
         messages.append(message)
@@ -147,6 +152,3 @@ async def ask(
     assert len(pairs) == len(dict(pairs)), f"a header is doubled: {pairs}"
     body = b"".join(message.get("body", b"") for message in messages[1:])
     return Answer(messages[0]["status"], dict(pairs), body)
-
-
-Ask = Callable[..., Any]
