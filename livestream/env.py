@@ -57,9 +57,9 @@ def read() -> Environment:
         var=var,
         mongodb_uri=env.str("MONGODB_URI", default=""),
         redis_url=env.str("REDIS_URL", default="") or "redis://127.0.0.1:6379/0",
-        public_api_url=_public(env, "PUBLIC_API_URL"),
-        public_ws_url=_public(env, "PUBLIC_WS_URL"),
-        public_hls_url=_public(env, "PUBLIC_HLS_URL"),
+        public_api_url=_public(env, "PUBLIC_API_URL", "/api"),
+        public_ws_url=_public(env, "PUBLIC_WS_URL", "/ws"),
+        public_hls_url=_public(env, "PUBLIC_HLS_URL", "/hls"),
         rtmp_url=env.str("LIVESTREAM_RTMP_URL", default="") or f"rtmp://localhost:{rtmp_port}/live",
         bind=env.str("LIVESTREAM_BIND", default="") or "127.0.0.1",
         open_ingest=_choice(env, "LIVESTREAM_OPEN_INGEST", ("off", "loopback")),
@@ -99,7 +99,8 @@ def _choice(env: environ.Env, name: str, choices: tuple[str, ...]) -> str:
     return value
 
 
-def _public(env: environ.Env, name: str) -> str:
-    """A public base URL without trailing slash; empty means the page's own origin."""
+def _public(env: environ.Env, name: str, path: str) -> str:
+    """A public base URL with its path, which people write or leave out; empty: same origin."""
     value: str = env.str(name, default="") or env.str(f"NEXT_{name}", default="")
-    return value.rstrip("/")
+    value = value.rstrip("/")
+    return value if not value or value.endswith(path) else value + path

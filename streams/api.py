@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -39,7 +38,7 @@ def stream_state(stream: Stream) -> dict[str, Any]:
     broadcast = None
     if stream.enabled:
         broadcast = Broadcast.objects.filter(open_key=stream.pk).first()
-    return _describe(stream, broadcast, _viewers([stream.pk])[stream.pk], timezone.now())
+    return _describe(stream, broadcast, presence.count(stream.pk), timezone.now())
 
 
 def on_air() -> list[dict[str, Any]]:
@@ -50,13 +49,9 @@ def on_air() -> list[dict[str, Any]]:
         for broadcast in broadcasts.prefetch_related("stream")
         if broadcast.stream.enabled and broadcast.stream.visibility == Visibility.PUBLIC
     ]
-    viewers = _viewers([broadcast.stream.pk for broadcast in listed])
+    viewers = presence.counts([broadcast.stream.pk for broadcast in listed])
     now = timezone.now()
     return [_describe(b.stream, b, viewers[b.stream.pk], now) for b in listed]
-
-
-def _viewers(stream_ids: list[UUID]) -> dict[UUID, int]:
-    return {stream_id: presence.count(stream_id) for stream_id in stream_ids}
 
 
 def _describe(

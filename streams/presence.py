@@ -5,6 +5,7 @@ Presence is for counting only. Nothing depends on it: without Redis nobody is co
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -50,6 +51,19 @@ def gone(stream_id: UUID, *viewers: str) -> None:
 def count(stream_id: UUID, now: float | None = None) -> int:
     """Distinct viewers seen within WINDOW seconds; 0 when Redis is away."""
     return seen(stream_id, now=now) or 0
+
+
+def counts(stream_ids: Sequence[UUID], now: float | None = None) -> dict[UUID, int]:
+    """`count` of many streams in one round trip."""
+    since = (time.time() if now is None else now) - WINDOW
+    try:
+        with _redis().pipeline(transaction=False) as pipe:
+            for stream_id in stream_ids:
+                pipe.zcount(_key(stream_id), since, "+inf")
+            return dict(zip(stream_ids, pipe.execute(), strict=True))
+    except (RedisError, OSError) as error:
+        logger.warning("presence: Redis is away: %s", error)
+        return dict.fromkeys(stream_ids, 0)
 
 
 def _key(stream_id: UUID) -> str:

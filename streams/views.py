@@ -14,7 +14,7 @@ from streams.models import Stream, Visibility
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    page = {"api": _base(settings.PUBLIC_API_URL, "/api")}
+    page = {"api": settings.PUBLIC_API_URL or "/api"}
     response = render(request, "streams/home.html", {"streams": on_air(), "page": page})
     patch_cache_control(response, no_cache=True)
     return response
@@ -49,12 +49,7 @@ def _recognise(request: HttpRequest) -> None:
 def _wiring(state: dict[str, Any]) -> dict[str, Any]:
     """What the page's script needs to know."""
     return {
-        "api": _base(settings.PUBLIC_API_URL, "/api"),
-        "ws": _base(settings.PUBLIC_WS_URL, "/ws"),
+        "api": settings.PUBLIC_API_URL or "/api",
+        "ws": settings.PUBLIC_WS_URL or "/ws",
         "state": state,
     }
-
-
-def _base(public_url: str, path: str) -> str:
-    """The public base URL with the path, which people write into the variable or leave out."""
-    return public_url if public_url.endswith(path) else public_url + path

@@ -13,15 +13,17 @@ from streams.supervisor.states import RunState
 
 def add_on_air(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's DASHBOARD_CALLBACK. Streamers see what is theirs."""
-    broadcasts = Broadcast.objects.filter(open_key__isnull=False).prefetch_related("stream")
+    rows = Broadcast.objects.filter(open_key__isnull=False).prefetch_related("stream")
     if not request.user.is_superuser:
-        broadcasts = broadcasts.filter(stream__owner=request.user.pk)
+        rows = rows.filter(stream__owner=request.user.pk)
+    broadcasts = list(rows)
+    viewers = presence.counts([broadcast.stream_id for broadcast in broadcasts])
     now = timezone.now()
     context["on_air"] = [
         {
             "broadcast": broadcast,
             "length": short((now - broadcast.started_at).total_seconds()),
-            "viewers": presence.count(broadcast.stream_id),
+            "viewers": viewers[broadcast.stream_id],
             "pace": _pace(broadcast),
         }
         for broadcast in broadcasts

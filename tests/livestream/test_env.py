@@ -49,8 +49,16 @@ def test_an_unknown_choice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_older_public_names_are_read_and_the_newer_win(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEXT_PUBLIC_HLS_URL", "http://old.example/hls/")
     assert env.read().public_hls_url == "http://old.example/hls"
-    monkeypatch.setenv("PUBLIC_HLS_URL", "http://new.example/hls")
+    monkeypatch.setenv("PUBLIC_HLS_URL", "http://new.example")
     assert env.read().public_hls_url == "http://new.example/hls"
+
+
+@pytest.mark.parametrize("url", ["wss://live.example", "wss://live.example/ws/"])
+def test_a_public_address_is_taken_with_its_path_and_without(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("PUBLIC_WS_URL", url)
+    assert env.read().public_ws_url == "wss://live.example/ws"
 
 
 def test_the_file_gives_way_to_the_environment(

@@ -47,3 +47,11 @@ def test_nobody_is_counted_while_redis_is_away():
         assert presence.seen(stream, "alice") is None
         presence.gone(stream, "alice")
         assert presence.count(stream) == 0
+
+
+def test_many_streams_are_counted_at_once():
+    busy, empty, old = uuid4(), uuid4(), uuid4()
+    presence.seen(busy, "alice", "bob", now=1000.0)
+    presence.seen(old, "alice", now=960.0)
+    assert presence.counts([busy, empty, old], now=1000.0) == {busy: 2, empty: 0, old: 0}
+    assert presence.counts([]) == {}
