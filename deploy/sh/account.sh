@@ -11,7 +11,11 @@ can_reach() { # USER: whether that user can read this checkout and enter the sta
 }
 
 choose_account() { # "create" makes the user when it is missing
-    local wanted=${LIVESTREAM_USER:-livestream}
+    local owner wanted
+    owner=$(stat -c %U "$LIVESTREAM_VAR" 2>/dev/null || echo root)
+    # An installation stays with whom it belongs to.
+    if [ "$owner" = root ]; then owner=livestream; fi
+    wanted=${LIVESTREAM_USER:-$owner}
     if [ "$(id -u)" -ne 0 ]; then
         if [ -e "$LIVESTREAM_VAR" ] && [ ! -w "$LIVESTREAM_VAR" ]; then
             fail "$LIVESTREAM_VAR belongs to $(stat -c %U "$LIVESTREAM_VAR"), not to you." \

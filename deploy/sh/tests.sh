@@ -4,6 +4,7 @@ run_tests() { # [PYTEST ARGUMENT…]
     # shellcheck disable=SC2086  # lists of words
     install_packages $RUNTIME $FOR_TESTS
     make_venv
+    install_requirements requirements.txt
     install_requirements requirements-test.txt
     build_front
     # The tests make their own state; of this installation they take only the programs.
