@@ -220,5 +220,7 @@ def _thumbnail(picture: Any, folder: Path) -> Any:
             "fps_mode": "passthrough",
             "update": 1,
             "atomic_writing": 1,
+            # Several threads would hold the first picture back until the second comes.
+            "threads:v": 1,
         },
     )

@@ -20,6 +20,7 @@ class Disk:
         self._root = Path(os.path.realpath(root))
         self._files = FileMemory()
         self._target_durations: dict[Path, int] = {}
+        self._measured: dict[Path, tuple[tuple[str, int, int], list[master.Variant]]] = {}
 
     def has_stream(self, stream: str) -> bool:
         return (self._root / stream).is_dir()
@@ -96,11 +97,18 @@ class Disk:
         spans = history.window(WINDOW)
         if not spans:
             return []
-        folder = self._root / stream / history.broadcast / spans[-1].run.folder
-        return [
-            self._variant(folder / rendition.name, rendition, spans[-1])
-            for rendition in spans[-1].run.renditions
-        ]
+        newest = spans[-1]
+        broadcast = self._root / stream / history.broadcast
+        # Asking for the size of every segment is most of the work of a master playlist.
+        known = self._measured.pop(broadcast, None)
+        if known is None or known[0] != (newest.run.folder, newest.start, newest.stop):
+            folder = broadcast / newest.run.folder
+            found = [self._variant(folder / r.name, r, newest) for r in newest.run.renditions]
+            known = ((newest.run.folder, newest.start, newest.stop), found)
+        self._measured[broadcast] = known
+        if len(self._measured) > MOST:
+            del self._measured[next(iter(self._measured))]
+        return known[1]
 
     def _variant(self, folder: Path, rendition: Rendition, span: Span) -> master.Variant:
         init = self._files.read(folder / layout.INIT_FILE, init_segment.read)

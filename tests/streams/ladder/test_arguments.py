@@ -1,6 +1,8 @@
 import json
+import os
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,6 +163,27 @@ def test_odd_upright_and_tiny_sources(
 def test_the_thumbnail_is_at_most_640_wide(clip: Clip, run: Run) -> None:
     made = run(clip(size="1280x720", seconds=1), rungs=[Rung(1080, 1)])
     assert size(made.folder / "thumb.jpg") == (640, 360)
+
+
+def test_the_first_thumbnail_is_there_at_once(clip: Clip, tmp_path: Path) -> None:
+    source = Source(Video("h264", 320, 180, 30), Audio("aac", 44_100, 1))
+    renditions = choose(source, RUNGS, allow_copy=True)
+    for rendition in renditions:
+        (tmp_path / rendition.name).mkdir()
+    pipe = tmp_path / "input.flv"
+    os.mkfifo(pipe)
+    process = subprocess.Popen(
+        ffmpeg_arguments(source, renditions, input_url=str(pipe), folder=tmp_path),
+        stderr=subprocess.DEVNULL,
+    )
+    with pipe.open("wb") as publisher:
+        publisher.write(clip(seconds=9).read_bytes())  # and the publisher stays connected
+        publisher.flush()
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "thumb.jpg").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    assert process.wait(20) == 0
 
 
 def test_a_small_source_has_a_thumbnail_of_its_own_size(clip: Clip, run: Run) -> None:
