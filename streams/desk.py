@@ -50,8 +50,16 @@ class BroadcastDesk:
                 if not lease.renew(self._lease):
                     raise LeaseLost
                 self._renewed_at = time.monotonic()
-            row = Broadcast.objects.prefetch_related("stream").get(pk=self._lease.broadcast_id)
-            if (row.holder, row.fence) != (self._lease.holder, self._lease.fence):
+            row = (
+                Broadcast.objects.filter(
+                    pk=self._lease.broadcast_id,
+                    holder=self._lease.holder,
+                    fence=self._lease.fence,
+                )
+                .prefetch_related("stream")
+                .first()
+            )
+            if row is None:
                 raise LeaseLost
             self._row = row
             now = timezone.now()
@@ -144,7 +152,10 @@ class BroadcastDesk:
 
     def still_ours(self, run: RunHandle) -> bool:
         with record():
-            return Run.objects.filter(pk=run.run_id, fence=self._lease.fence).exists()
+            # Whoever adopted it raised its fence. A run without a row belongs to a stream that was
+            # deleted: nobody else will stop it.
+            adopted = Run.objects.filter(pk=run.run_id).exclude(fence=self._lease.fence)
+            return not adopted.exists()
 
     def _loaded(self) -> Broadcast:
         if self._row is None:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from streams.desk import BroadcastDesk
 from streams.ingest import drop_quietly, mark_gone
 from streams.ingest_node import IngestUnreachable, node
 from streams.ladder.stat import Publisher
-from streams.models import Broadcast
+from streams.models import Broadcast, Run
 from streams.origin import run_folder
 from streams.studio import BroadcastStudio
 from streams.supervisor.loop import Supervisor
+from streams.supervisor.process import Process, find_runs
+from streams.supervisor.states import RunState
 
 logger = logging.getLogger(__name__)
 
@@ -122,3 +125,14 @@ def collect_garbage() -> None:
         if broadcast not in open_now:
             run_folder.end_broadcast(root, stream, broadcast, timezone.now())
     run_folder.remove_old(root, KEEP_ENDED)
+    _put_down_strays(root)
+
+
+def _put_down_strays(root: Path) -> None:
+    """End FFmpegs of this host whose run is over for the record, or was deleted from it."""
+    for found in find_runs(root):
+        wanted = Run.objects.filter(pk=found.run_id).exclude(state=RunState.ENDED)
+        if not wanted.exists():
+            logger.warning("run %s (pid %d) is nobody's; ended", found.run_id, found.pid)
+            with suppress(ProcessLookupError):
+                Process(found.pid).put_down()

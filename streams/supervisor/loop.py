@@ -29,7 +29,8 @@ from streams.supervisor.states import BroadcastState, EndReason, Wanted
 
 logger = logging.getLogger(__name__)
 
-TICK = 0.5
+# FFmpeg's end is seen at once; this is for everything else.
+TICK = 1.0
 LOG_TAIL_BYTES = 4000
 
 
