@@ -14,10 +14,10 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
 from starlette.staticfiles import StaticFiles  # noqa: E402
-from streams.origin.app import create_app  # noqa: E402
 
 from chat.routing import websocket_urlpatterns  # noqa: E402
 from streams.models import Stream  # noqa: E402
+from streams.origin.app import create_app  # noqa: E402
 
 
 async def stream_exists(name: str) -> bool:

@@ -11,8 +11,9 @@ run_tests() { # [PYTEST ARGUMENT…]
     TEST_VAR=$(mktemp -d /tmp/livestream-test.XXXXXX)
     trap 'rm -rf "$TEST_VAR"' EXIT
     local python=$LIVESTREAM_VENV/bin/python
-    export LIVESTREAM_VENV LIVESTREAM_VAR=$TEST_VAR SECRET_KEY
+    export LIVESTREAM_VENV LIVESTREAM_VAR=$TEST_VAR SECRET_KEY LIVESTREAM_INGEST_SECRET
     SECRET_KEY=$(random_text 64)
+    LIVESTREAM_INGEST_SECRET=$(random_text 48)
     if [ $# -gt 0 ]; then
         "$python" -m pytest "$@"
         return

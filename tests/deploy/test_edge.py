@@ -1,6 +1,6 @@
 """The edge: a real nginx before a backend that tells what it was asked."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ def trusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     yield from _serve(Edge(tmp_path_factory.mktemp("trusting"), LIVESTREAM_HTTPS="true"))
 
 
-def _serve(edge: Edge) -> Iterator[Edge]:
+def _serve(edge: Edge) -> Generator[Edge, None, None]:
     media = edge.var / RUN / "720p"
     media.mkdir(parents=True)
     (media / "000000.m4s").write_bytes(b"segment")
