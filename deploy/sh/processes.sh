@@ -122,13 +122,14 @@ check_names() { # NAME…
 # ingest is left out unless asked for: restarting it throws every publisher off. redis too, because
 # what is queued there would be lost.
 restart_processes() { # NAME…
-    local names=("$@")
+    local name names=("$@")
     check_names "${names[@]}"
     if [ ${#names[@]} -eq 0 ]; then
         names=(web worker beat edge)
         say "Restarting ${names[*]}. Broadcasts go on; 'restart ingest' would throw the publishers off."
     fi
-    control restart "${names[@]}"
+    # One after the other: all at once they would all be away until the last one has stopped.
+    for name in "${names[@]}"; do control restart "$name"; done
 }
 
 show_status() {
