@@ -81,9 +81,13 @@ class Stack:
         ).stdout  # fmt: skip
 
     def pids(self) -> dict[str, int]:
-        """The running processes by name."""
-        running = re.findall(r"^(\w+) +RUNNING +pid (\d+)", self.control("status"), re.M)
-        return {name: int(pid) for name, pid in running}
+        """The processes by name, once supervisord counts all of them as running."""
+
+        def running() -> dict[str, int]:
+            found = re.findall(r"^(\w+) +RUNNING +pid (\d+)", self.control("status"), re.M)
+            return {name: int(pid) for name, pid in found} if len(found) == 6 else {}
+
+        return until(running, 15, "six running processes")
 
     def shell(self, code: str) -> str:
         """Run Python with this installation's models; what it prints."""

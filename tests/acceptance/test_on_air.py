@@ -22,7 +22,11 @@ PORTS = ("web", "edge", "backend")
 @pytest.fixture(scope="module")
 def publisher(stack: Stack) -> Iterator[Publisher]:
     # Another test may have been on air just now.
-    until(lambda: stack.get("/hls/stream").status == 404, 20, "the stream is off air")
+    until(
+        lambda: stack.get("/api/streams/stream").json["state"] == "offline",
+        20,
+        "the stream is off air",
+    )
     started = time.monotonic()
     with Publisher(stack.rtmp, stack.key) as publisher:
         until(lambda: variants(stack, "stream"), 20, "a master playlist")
