@@ -96,7 +96,9 @@ introduce() {
         say "  Have your HTTPS server pass everything to http://127.0.0.1:$(setting LIVESTREAM_WEB_PORT 3000) with X-Forwarded-For and"
         say "  X-Forwarded-Proto. For publishers from outside set LIVESTREAM_BIND in $ENV_FILE."
     fi
-    say "  Without OBS: ./deploy/app.sh demo"
+    if [ "$(setting LIVESTREAM_OPEN_INGEST off)" = loopback ]; then
+        say "  Without OBS: ./deploy/app.sh demo"
+    fi
 }
 
 setup() {
