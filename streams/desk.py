@@ -119,7 +119,7 @@ class BroadcastDesk:
         with record():
             self._update(copy_refused=True)
 
-    def end(self, reason: EndReason) -> bool:
+    def end(self, reason: EndReason, note: str = "") -> bool:
         """Close the row first: it is the record; the folder can be closed again from it."""
         row = self._loaded()
         now = timezone.now()
@@ -134,6 +134,7 @@ class BroadcastDesk:
                 state=BroadcastState.FAILED if failed else BroadcastState.ENDED,
                 wanted=Wanted.OFF,
                 end_reason=reason,
+                end_note=note,
                 ended_at=now,
                 open_key=None,
                 holder="",

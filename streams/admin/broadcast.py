@@ -80,6 +80,7 @@ class BroadcastAdmin(ReadOnly, ModelAdmin):
         ("stream_name", "state_label"),
         ("started_at", "length"),
         ("end_reason", "restarts"),
+        "end_note",
         "source_text",
         "ladder_text",
         ("ingest_address", "ingest_name"),

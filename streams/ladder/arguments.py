@@ -40,7 +40,7 @@ def ffmpeg_arguments(
     """
     if not any(rendition.video or rendition.audio for rendition in renditions):
         raise ValueError("a ladder needs picture or sound")
-    stream = ffmpeg.input(input_url, **_input(input_url, renditions))
+    stream = ffmpeg.input(input_url, **_input(source, input_url, renditions))
     pictures = _pictures(stream["v:0"], renditions, segment_seconds)
     outputs = []
     for rendition in renditions:
@@ -67,12 +67,12 @@ def _global(folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def _input(url: str, renditions: Sequence[Rendition]) -> dict[str, Any]:
+def _input(source: Source, url: str, renditions: Sequence[Rendition]) -> dict[str, Any]:
     options: dict[str, Any] = {
         "itsoffset": START,
-        # The ingest passes the publisher's metadata on, so the search ends with the last stream
-        # they name; joining between two key frames it may take as long as these are apart.
-        "analyzeduration": 10_000_000,
+        # FFmpeg ends its search as soon as it has a picture and a sound, if the metadata promised
+        # no more, and these may come late. For one of them alone it would search to the end.
+        "analyzeduration": 10_000_000 if source.video and source.audio else 1_000_000,
         "probesize": 5_000_000,
         # The frame rate stands in the metadata as well; measuring it takes most of a second.
         "fpsprobesize": 0,

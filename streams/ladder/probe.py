@@ -4,7 +4,7 @@ import json
 import subprocess
 from typing import Any
 
-from streams.ladder.source import Audio, Source, Video
+from streams.ladder.source import Audio, Source, Video, in_every_browser
 
 
 class ProbeError(Exception):
@@ -43,6 +43,7 @@ def _source(streams: list[dict[str, Any]]) -> Source:
                 stream.get("width", 0),
                 stream.get("height", 0),
                 _rate(stream.get("avg_frame_rate")) or _rate(stream.get("r_frame_rate")),
+                in_every_browser(stream.get("profile", "")),
             )
         elif stream.get("codec_type") == "audio" and audio is None:
             audio = Audio(

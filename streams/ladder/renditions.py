@@ -46,14 +46,14 @@ class Rendition:
 def choose(source: Source, rungs: Sequence[Rung], *, allow_copy: bool) -> tuple[Rendition, ...]:
     """The ladder, best first; never above the source's size or frame rate.
 
-    An H.264 source may be its own top rendition (`allow_copy`); a source below the lowest rung
-    gets exactly one. No rungs means DEFAULT_RUNGS.
+    An H.264 source that browsers decode may be its own top rendition (`allow_copy`); a source
+    below the lowest rung gets exactly one. No rungs means DEFAULT_RUNGS.
     """
     steps = sorted(rungs or DEFAULT_RUNGS, key=lambda rung: rung.height, reverse=True)
     if source.video is None or not (source.video.width and source.video.height):
         return (_sound_only(source.audio, steps[0]),)
     video, audio = source.video, source.audio
-    if allow_copy and video.codec == "h264":
+    if allow_copy and video.codec == "h264" and video.playable:
         below = [rung for rung in steps if rung.height < video.short_side]
         return _copied(video, audio, steps[0]), *(_encoded(video, audio, rung) for rung in below)
     top = _top(video.short_side, steps)

@@ -2,16 +2,25 @@
 
 from dataclasses import dataclass
 
+# The profiles of H.264 that every browser decodes, as /stat and ffprobe name them; the others have
+# more colour or depth than browsers take.
+BROWSER_PROFILES = frozenset({"baseline", "constrained baseline", "main", "high"})
+
+
+def in_every_browser(profile: str) -> bool:
+    return profile.lower() in BROWSER_PROFILES
+
 
 @dataclass(frozen=True)
 class Video:
     """`codec` in lower case as FFmpeg names it (h264, hevc, av1…), empty while only announced;
-    `width` and `height` 0 and `fps` None when unknown."""
+    `width` and `height` 0 and `fps` None when unknown; `playable`: browsers decode its profile."""
 
     codec: str
     width: int
     height: int
     fps: float | None
+    playable: bool = True
 
     @property
     def known(self) -> bool:

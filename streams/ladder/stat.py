@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from streams.ladder.source import Audio, Source, Video
+from streams.ladder.source import Audio, Source, Video, in_every_browser
 
 APPLICATION = "live"
 
@@ -78,7 +78,9 @@ def _video(element: ElementTree.Element | None) -> Video | None:
     width, height = _number(element, "width"), _number(element, "height")
     if not codec and not (width and height):
         return None
-    return Video(codec, width, height, float(element.findtext("frame_rate") or 0) or None)
+    fps = float(element.findtext("frame_rate") or 0) or None
+    playable = in_every_browser(element.findtext("profile", ""))
+    return Video(codec, width, height, fps, playable)
 
 
 def _audio(element: ElementTree.Element | None) -> Audio | None:

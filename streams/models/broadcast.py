@@ -31,6 +31,13 @@ class Broadcast(UUIDModel):
         max_length=24, choices=[(r, r) for r in EndReason], blank=True, editable=False
     )
 
+    end_note = models.CharField(
+        max_length=255,
+        blank=True,
+        editable=False,
+        help_text="What the streamer should know or change.",
+    )
+
     # The publisher's connection (design: an ingest is never identified by its name alone).
     ingest_node = models.CharField(max_length=64, blank=True, editable=False)
     ingest_name = models.CharField(max_length=128, blank=True, editable=False)

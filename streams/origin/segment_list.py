@@ -28,6 +28,9 @@ def parse(text: str) -> tuple[Segment, ...]:
             at = _utc(line[25:])
         elif match := NUMBER.fullmatch(line):
             segments.append(Segment(int(match[1]), duration, at))
+    # An FFmpeg that was stopped before anything came lists one segment with nothing in it.
+    while segments and segments[-1].duration == 0:
+        segments.pop()
     return tuple(segments)
 
 

@@ -82,7 +82,7 @@ class Desk(Protocol):
         self, run: RunHandle, reason: EndReason, exit_code: int | None, log: str
     ) -> None: ...
     def refuse_copy(self) -> None: ...
-    def end(self, reason: EndReason) -> bool:
+    def end(self, reason: EndReason, note: str = "") -> bool:
         """False when what was wanted changed meanwhile: the broadcast goes on."""
 
     def release(self) -> None: ...
@@ -205,7 +205,7 @@ class Supervisor:
             self._run = self._studio.start(ingest_name)
         except SourceRefused as refusal:
             logger.warning("%s is refused: %s", ingest_name, refusal)
-            return self._desk.end(EndReason.INPUT_UNREADABLE)
+            return self._desk.end(EndReason.INPUT_UNREADABLE, str(refusal))
         return False
 
     def _ask_to_stop(self, reason: EndReason) -> None:

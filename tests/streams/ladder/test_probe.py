@@ -1,4 +1,5 @@
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,17 @@ def test_it_reads_a_broken_frame_rate(clip: Callable[..., Path]) -> None:
     video = probe(str(clip(rate="30000/1001", sound=None)), 10).video
     assert video is not None
     assert video.fps == pytest.approx(29.97, abs=0.01)
+
+
+def test_it_knows_a_picture_that_browsers_do_not_decode(tmp_path: Path) -> None:
+    file = tmp_path / "444.mp4"
+    subprocess.run(
+        ["ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=size=64x64:duration=0.2",
+         "-c:v", "libx264", "-pix_fmt", "yuv444p", str(file)], check=True,
+    )  # fmt: skip
+    video = probe(str(file), 10).video
+    assert video is not None
+    assert not video.playable
 
 
 def test_a_missing_file_is_an_error_in_words(tmp_path: Path) -> None:

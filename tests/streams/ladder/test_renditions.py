@@ -121,3 +121,8 @@ def test_a_profile_without_rungs_falls_back_to_the_standard_ones() -> None:
 def test_the_order_of_the_rungs_does_not_matter() -> None:
     source = Source(Video("h264", 1920, 1080, 30), AAC)
     assert choose(source, DEFAULT_RUNGS[::-1], allow_copy=True) == ladder(1920, 1080)
+
+
+def test_a_profile_browsers_do_not_decode_is_encoded() -> None:
+    source = Source(Video("h264", 1280, 720, 30, playable=False), AAC)
+    assert [r.video for r in choose(source, DEFAULT_RUNGS, allow_copy=True)] == ["x264"] * 3

@@ -22,6 +22,12 @@ def test_it_reads_a_publisher_without_sound_and_one_without_picture() -> None:
     assert publishers["mp3"].source == Source(None, Audio("mp3", 44_100, 1))
 
 
+def test_a_profile_nginx_has_no_name_for_is_none_that_browsers_play() -> None:
+    video = parse(PAGE.replace(b"<profile>Baseline<", b"<profile><"))["both"].source.video  # type: ignore[union-attr]
+    assert video is not None
+    assert not video.playable
+
+
 def test_it_takes_the_publisher_not_the_player_of_a_stream() -> None:
     both = parse(PAGE)["both"]
     assert (both.client_id, both.address, both.active) == ("2", "127.0.0.1", True)

@@ -51,8 +51,8 @@ class FakeDesk:
     def refuse_copy(self) -> None:
         self.log.append("refuse copy")
 
-    def end(self, reason: EndReason) -> bool:
-        self.log.append(("end", reason))
+    def end(self, reason: EndReason, note: str = "") -> bool:
+        self.log.append(("end", reason, note) if note else ("end", reason))
         return True
 
     def release(self) -> None:
@@ -193,7 +193,7 @@ def test_it_ends_when_nobody_wants_it(world: World) -> None:
 def test_a_source_that_cannot_be_put_on_air_ends_the_broadcast(world: World) -> None:
     world.studio.refusal = "The video is hevc; set the encoder to H.264."
     assert not world.after(0.5)
-    assert world.desk.log == [("end", EndReason.INPUT_UNREADABLE)]
+    assert world.desk.log == [("end", EndReason.INPUT_UNREADABLE, world.studio.refusal)]
 
 
 def test_a_stopping_worker_leaves_ffmpeg_running_and_gives_the_lease_back(world: World) -> None:
