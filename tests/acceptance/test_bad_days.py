@@ -106,6 +106,20 @@ def test_without_redis_health_says_so_and_the_video_goes_on(stack: Stack, live: 
     assert live.encoders() == [encoder]
 
 
+def test_a_publisher_that_returns_in_time_continues_the_same_playlist(
+    stack: Stack, live: Live
+) -> None:
+    live.await_segments(1)
+    before, path = live.playlist(), live.path
+    live.publisher.stop()
+    live.publisher.start()
+    until(lambda: live.playlist().newest > before.newest + 2, 30, "the playlist goes on")
+    after = live.playlist()
+    assert after.sequence >= before.sequence
+    assert not after.ended
+    assert variants(stack, NAME)[-1].path == path
+
+
 def test_when_the_publisher_leaves_the_broadcast_ends_after_the_grace(
     stack: Stack, live: Live
 ) -> None:
@@ -116,4 +130,31 @@ def test_when_the_publisher_leaves_the_broadcast_ends_after_the_grace(
     assert time.monotonic() - left > GRACE - 1
     answer = stack.get(f"/hls/{NAME}")
     assert (answer.status, answer.json["error"]) == (404, "offline")
+    until(lambda: not live.encoders(), 10, "FFmpeg has ended")
+
+
+def test_an_ingest_that_restarts_tells_nobody_and_the_broadcast_ends_all_the_same(
+    stack: Stack, live: Live
+) -> None:
+    """nginx posts no publish_done for the publishers it takes down with it."""
+    live.publisher.start()
+    path = until(lambda: variants(stack, NAME), 30, "a new broadcast")[-1].path
+    restarted = stack.app("restart", "ingest")
+    assert restarted.returncode == 0, restarted.stdout
+    until(lambda: media(stack, path).ended, GRACE + 30, "EXT-X-ENDLIST")
+
+
+def test_a_broadcast_stopped_by_hand_takes_its_publisher_down(stack: Stack, live: Live) -> None:
+    live.publisher.stop()
+    live.publisher.start()
+    until(lambda: variants(stack, NAME), 30, "a new broadcast")
+    stack.shell(
+        "from streams.models import Broadcast\n"
+        "Broadcast.objects.filter(open_key__isnull=False).update(wanted='off')"
+    )
+    live.publisher.ended(15)
+    answer = until(
+        lambda: (a := stack.get(f"/hls/{NAME}")).status == 404 and a, 15, "nothing on air"
+    )
+    assert answer.json["error"] == "offline"
     until(lambda: not live.encoders(), 10, "FFmpeg has ended")
