@@ -14,9 +14,10 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the parts listen: one address for all, a port each."""
+    """Where the parts listen: one address for all but perhaps RTMP, a port each."""
 
     bind: str
+    rtmp_bind: str
     rtmp: int
     web: int
     edge: int
@@ -31,7 +32,8 @@ class Addresses:
             if not text.isdecimal() or not 0 < int(text) < 65536:
                 raise SystemExit(f"{variable} is {text!r}; write a port between 1 and 65535.")
             ports[part] = int(text)
-        return cls(bind="127.0.0.1" if bind == "localhost" else bind, **ports)
+        rtmp_bind = os.environ.get("LIVESTREAM_RTMP_BIND") or bind
+        return cls(bind=_numeric(bind), rtmp_bind=_numeric(rtmp_bind), **ports)
 
     @property
     def local_host(self) -> str:
@@ -45,10 +47,14 @@ class Addresses:
     def listens(self, part: str) -> list[str]:
         """Every `host:port` a part listens on. FFmpeg pulls RTMP from loopback whatever bind is."""
         port = int(getattr(self, part))
-        hosts = [self.bind]
-        if part == "rtmp" and self.bind not in ("127.0.0.1", "0.0.0.0"):
+        hosts = [self.rtmp_bind if part == "rtmp" else self.bind]
+        if part == "rtmp" and self.rtmp_bind not in ("127.0.0.1", "0.0.0.0"):
             hosts.append("127.0.0.1")
         return [endpoint(host, port) for host in hosts]
+
+
+def _numeric(host: str) -> str:
+    return "127.0.0.1" if host == "localhost" else host
 
 
 def endpoint(host: str, port: int) -> str:

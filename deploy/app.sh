@@ -94,7 +94,7 @@ introduce() {
     if [ -n "$key$password" ]; then say "  The key and the password are not shown again."; fi
     if [ "$(setting LIVESTREAM_HTTPS false)" = true ]; then
         say "  Have your HTTPS server pass everything to http://127.0.0.1:$(setting LIVESTREAM_WEB_PORT 3000) with X-Forwarded-For and"
-        say "  X-Forwarded-Proto. For publishers from outside set LIVESTREAM_BIND in $ENV_FILE."
+        say "  X-Forwarded-Proto. For publishers from outside set LIVESTREAM_RTMP_BIND=0.0.0.0 in $ENV_FILE."
     fi
     if [ "$(setting LIVESTREAM_OPEN_INGEST off)" = loopback ]; then
         say "  Without OBS: ./deploy/app.sh demo"
