@@ -16,6 +16,7 @@ from streams.ladder.arguments import ffmpeg_arguments
 from streams.ladder.probe import ProbeError, probe
 from streams.ladder.renditions import Rendition, choose
 from streams.ladder.source import Source
+from streams.ladder.stat import Publisher
 from streams.lease import HOST, Lease
 from streams.models import Broadcast, LadderProfile, Run
 from streams.origin import run_folder
@@ -27,6 +28,7 @@ SEGMENT_SECONDS = 2
 # Metadata announce audio and video together; sound that comes later starts a new run.
 AUDIO_PATIENCE = 1.0
 PROBE_TIMEOUT = 6.0
+MEDIA_PATIENCE = 20.0
 EXTINF = re.compile(rb"#EXTINF:([0-9.]+)")
 
 
@@ -146,7 +148,11 @@ class BroadcastStudio:
             publisher = self._node.publishers().get(ingest_name)
         except IngestUnreachable:
             return None
-        source = publisher.source if publisher is not None else None
+        if publisher is None:
+            return None
+        source = publisher.source
+        if source is None or not source.complete:
+            self._lose_patience(publisher)
         if source is None:
             return None
         if source.audio is None or source.video is None:
@@ -160,6 +166,15 @@ class BroadcastStudio:
         with contextlib.suppress(ProbeError):
             return probe(f"{settings.RTMP_PULL_URL}/{ingest_name}", PROBE_TIMEOUT)
         return None
+
+    def _lose_patience(self, publisher: Publisher) -> None:
+        """nginx's own idle timer starts with the first picture or sound, so it would wait for ever.
+        Raises SourceRefused."""
+        if publisher.time_ms > MEDIA_PATIENCE * 1000:
+            raise SourceRefused(
+                "The encoder is connected but sends no usable picture or sound; restart it, and "
+                "set it to H.264 and AAC."
+            )
 
     def segment_age(self, run: RunHandle) -> float | None:
         newest = run_folder.newest_segment_at(run.folder)

@@ -57,6 +57,11 @@ class StreamAdmin(ModelAdmin):
             return obj.owner_id == request.user.pk
         return Stream.objects.filter(owner=request.user.pk).exists()
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, ...]:
+        """Nobody deletes what was on air by itself, but with its stream it goes."""
+        listed, counts, _, protected = super().get_deleted_objects(objs, request)
+        return listed, counts, set(), protected
+
     @display(description="on air", label=STATE_COLOURS)
     def on_air(self, stream: Stream) -> str:
         # One indexed look-up a row; a page has a hundred at most.

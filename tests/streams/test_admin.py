@@ -162,3 +162,15 @@ def test_the_first_page_shows_what_is_on_air(
     page = streamer.get("/admin/").content.decode()
     assert change.format(broadcast.pk) in page
     assert theirs not in page
+
+
+def test_a_stream_goes_with_its_history(admin: Client, broadcast: Broadcast) -> None:
+    address = f"/admin/streams/stream/{broadcast.stream_id}/delete/"
+    assert admin.get(address).status_code == 200
+    admin.post(address, {"post": "yes"})
+    assert (Stream.objects.count(), Broadcast.objects.count(), Run.objects.count()) == (0, 0, 0)
+
+
+def test_a_streamer_cannot_delete_her_stream(streamer: Client, broadcast: Broadcast) -> None:
+    address = f"/admin/streams/stream/{broadcast.stream_id}/delete/"
+    assert streamer.post(address, {"post": "yes"}).status_code == 403
