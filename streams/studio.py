@@ -20,7 +20,7 @@ from streams.ladder.stat import Publisher
 from streams.lease import HOST, Lease
 from streams.models import Broadcast, LadderProfile, Run
 from streams.origin import run_folder
-from streams.supervisor.loop import RunHandle, SourceRefused
+from streams.supervisor.loop import RunHandle, SourceRefused, Unavailable
 from streams.supervisor.process import Process
 from streams.supervisor.states import EndReason, RunState
 
@@ -91,14 +91,16 @@ class BroadcastStudio:
                 allow_copy=profile.allow_copy and not broadcast.copy_refused,
             )
             run = self._open_run(broadcast, ingest_name, renditions)
-            process = self._spawn(run, source, renditions)
+        process = self._spawn(run, source, renditions)
+        self._source = source
+        # From here on there is an FFmpeg: whatever happens to the record, it is watched.
+        with contextlib.suppress(Unavailable), record():
             Run.objects.filter(pk=run.pk).update(pid=process.pid)
             Broadcast.objects.filter(pk=broadcast.pk).update(
                 source=dataclasses.asdict(source),
                 renditions=run.renditions,
                 restarts=run.number - 1,
             )
-        self._source = source
         return self._handle(run, process)
 
     def _open_run(
