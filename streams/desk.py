@@ -15,7 +15,7 @@ from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.lease import Lease
 from streams.models import Broadcast, Run
 from streams.origin import run_folder
-from streams.supervisor.loop import LeaseLost, Orders, RunHandle, Unavailable
+from streams.supervisor.roles import LeaseLost, Orders, RunHandle, Unavailable
 from streams.supervisor.states import BroadcastState, EndReason, RunState, Wanted
 
 REPORT_EVERY = 3.0
@@ -34,7 +34,7 @@ def record() -> Iterator[None]:
 
 
 class BroadcastDesk:
-    """Implements `streams.supervisor.loop.Desk`."""
+    """Implements `streams.supervisor.roles.Desk`."""
 
     def __init__(self, held: Lease, node: IngestNode, root: Path) -> None:
         self._lease = held

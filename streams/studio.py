@@ -20,8 +20,8 @@ from streams.ladder.stat import Publisher
 from streams.lease import HOST, Lease
 from streams.models import Broadcast, LadderProfile, Run
 from streams.origin import run_folder
-from streams.supervisor.loop import RunHandle, SourceRefused, Unavailable
 from streams.supervisor.process import Process
+from streams.supervisor.roles import RunHandle, SourceRefused, Unavailable
 from streams.supervisor.states import EndReason, RunState
 
 SEGMENT_SECONDS = 2
@@ -33,7 +33,7 @@ EXTINF = re.compile(rb"#EXTINF:([0-9.]+)")
 
 
 class BroadcastStudio:
-    """Implements `streams.supervisor.loop.Studio`."""
+    """Implements `streams.supervisor.roles.Studio`."""
 
     def __init__(self, held: Lease, node: IngestNode, root: Path) -> None:
         self._lease = held

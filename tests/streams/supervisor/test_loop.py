@@ -8,15 +8,15 @@ from uuid import uuid4
 
 import pytest
 
-from streams.supervisor.loop import (
+from streams.supervisor.loop import Supervisor
+from streams.supervisor.process import Process
+from streams.supervisor.roles import (
     LeaseLost,
     Orders,
     RunHandle,
     SourceRefused,
-    Supervisor,
     Unavailable,
 )
-from streams.supervisor.process import Process
 from streams.supervisor.states import BroadcastState, EndReason, Wanted
 
 ON = Orders(wanted=Wanted.ON, publisher="in-1", publisher_gone_for=0.0, grace=30.0, was_live=False)
