@@ -1,5 +1,6 @@
 """The chores: what nobody drives is driven, what nobody wants is cleared away."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from django_redis import get_redis_connection
 from streams import tasks
 from streams.models import Broadcast, Run, Stream
 from streams.origin import run_folder
-from streams.supervisor.process import Process
+from streams.supervisor.process import Process, find_runs
 from streams.supervisor.states import RunState
 
 
@@ -90,6 +91,9 @@ def ffmpeg(root: Path) -> Iterator[tuple[str, Process]]:
     """A process with a run id, standing in for an FFmpeg; whether a row knows it is the point."""
     run_id = uuid4().hex
     process = Process.spawn(["sleep", "60"], run_id=run_id, root=root, log=root / "log")
+    deadline = time.monotonic() + 5
+    while not list(find_runs(root)):  # the kernel shows its environment a moment after its start
+        assert time.monotonic() < deadline
     yield run_id, process
     if not process.exited:
         process.put_down()

@@ -114,7 +114,9 @@ def test_it_adopts_neither_another_run_nor_another_installation(
     spawn: Spawn, tmp_path: Path
 ) -> None:
     run_id = uuid4().hex
-    process = spawn("sleep", "60", run_id=run_id)
+    process = spawn("sh", "-c", "echo up; exec sleep 60", run_id=run_id)
+    wait_for_text(tmp_path / "log", "up")
     assert Process.adopt(uuid4().hex, tmp_path) is None
     assert Process.adopt(run_id, tmp_path / "elsewhere") is None
+    assert Process.adopt(run_id, tmp_path) is not None
     assert [found.pid for found in find_runs(tmp_path)] == [process.pid]
