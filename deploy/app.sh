@@ -114,6 +114,7 @@ setup() {
             *) fail "setup does not know '$1'." "Usage: setup [--domain NAME]" ;;
         esac
     done
+    need_own_state
     # shellcheck disable=SC2086  # a list of words
     install_packages $RUNTIME
     prepare_state "$domain"

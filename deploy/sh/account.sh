@@ -10,28 +10,32 @@ can_reach() { # USER: whether that user can read this checkout and enter the sta
         "$ROOT" "$(dirname "$LIVESTREAM_VAR")" 2>/dev/null
 }
 
+need_own_state() {
+    if [ "$(id -u)" -ne 0 ] && [ -e "$LIVESTREAM_VAR" ] && [ ! -w "$LIVESTREAM_VAR" ]; then
+        fail "$LIVESTREAM_VAR belongs to $(stat -c %U "$LIVESTREAM_VAR"), not to you." \
+            "Call this with sudo, or choose a state folder of your own: LIVESTREAM_VAR=…"
+    fi
+}
+
 choose_account() { # "create" makes the user when it is missing
     local owner wanted
+    need_own_state
+    if [ "$(id -u)" -ne 0 ]; then return; fi
     owner=$(stat -c %U "$LIVESTREAM_VAR" 2>/dev/null || echo root)
     # An installation stays with whom it belongs to.
     if [ "$owner" = root ]; then owner=livestream; fi
     wanted=${LIVESTREAM_USER:-$owner}
-    if [ "$(id -u)" -ne 0 ]; then
-        if [ -e "$LIVESTREAM_VAR" ] && [ ! -w "$LIVESTREAM_VAR" ]; then
-            fail "$LIVESTREAM_VAR belongs to $(stat -c %U "$LIVESTREAM_VAR"), not to you." \
-                "Call this with sudo, or choose a state folder of your own: LIVESTREAM_VAR=…"
-        fi
-        return
-    fi
     if [ "$wanted" = root ]; then return; fi
-    if ! id "$wanted" >/dev/null 2>&1; then
-        if [ "${1-}" != create ]; then return; fi
+    # A user made just now will see what everybody sees.
+    if ! id "$wanted" >/dev/null 2>&1 && [ "${1-}" = create ] && can_reach nobody; then
         useradd --system --user-group --home-dir "$LIVESTREAM_VAR" --no-create-home \
             --shell /usr/sbin/nologin "$wanted"
     fi
-    if can_reach "$wanted"; then
+    if id "$wanted" >/dev/null 2>&1 && can_reach "$wanted"; then
         RUN_USER=$wanted
-    else
+    elif [ "${SUDO_USER:-root}" != root ] && can_reach "$SUDO_USER"; then
+        RUN_USER=$SUDO_USER
+    elif [ "${1-}" = create ]; then
         warn "the user '$wanted' cannot read $ROOT, so everything runs as root." \
             "A checkout below /opt or /srv runs without."
     fi

@@ -13,11 +13,27 @@ restore_policy() {
 }
 
 forbid_starting() {
-    # A setup that was killed may have left its own behind.
+    # A setup that was killed may have left its own behind, with the services it was to disable.
+    if grep -qs "$MARK" "$POLICY"; then
+        read -ra left <<<"$(sed -n 's/^# fresh: //p' "$POLICY")"
+        fresh+=("${left[@]}")
+    fi
     restore_policy
     if [ -e "$POLICY" ] || [ -L "$POLICY" ]; then mv "$POLICY" "$KEPT"; fi
-    printf '#!/bin/sh\n# %s\nexit 101\n' "$MARK" >"$POLICY"
+    printf '#!/bin/sh\n# %s\n# fresh: %s\nexit 101\n' "$MARK" "${fresh[*]}" >"$POLICY"
     chmod 0755 "$POLICY"
+}
+
+# A thousand lines of apt-get are worth showing only when it fails.
+quietly() { # COMMAND…
+    local log
+    log=$(mktemp)
+    if ! "$@" >"$log" 2>&1; then
+        tail -n 40 "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
 }
 
 installed() { # PACKAGE
@@ -41,8 +57,10 @@ trap restore_policy EXIT
 trap 'exit 130' INT TERM HUP
 forbid_starting
 export DEBIAN_FRONTEND=noninteractive
-apt-get -q update
-apt-get -q install -y --no-install-recommends "$@"
+if [ $# -gt 0 ]; then
+    quietly apt-get -q update
+    quietly apt-get -q -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@"
+fi
 for service in "${fresh[@]}"; do
     if installed "$service"; then disable "$service"; fi
 done

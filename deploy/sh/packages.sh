@@ -1,5 +1,8 @@
 # Debian's packages: which are missing, and having them installed. Sourced.
 
+# In the policy-rc.d that deploy/sh/debian.sh puts in place while it installs.
+POLICY_MARK="made by livestream's setup"
+
 # package:what it must have brought
 RUNTIME="nginx:/usr/sbin/nginx libnginx-mod-rtmp:/usr/lib/nginx/modules/ngx_rtmp_module.so
     ffmpeg:/usr/bin/ffmpeg redis-server:/usr/bin/redis-server python3-venv:python-venv"
@@ -26,24 +29,25 @@ missing_packages() { # LIST…
 install_packages() { # LIST…
     local missing installer
     read -ra missing <<<"$(missing_packages "$@")"
-    if [ ${#missing[@]} -eq 0 ]; then return; fi
+    # An installation that was killed in the middle has something left to do.
+    if [ ${#missing[@]} -eq 0 ] && ! grep -qs "$POLICY_MARK" /usr/sbin/policy-rc.d; then return; fi
     if ! command -v apt-get >/dev/null; then
         fail "These are missing, and there is no apt-get to install them: ${missing[*]}" \
             "Install them with this system's own packages, then call this again."
     fi
     installer=(bash "$ROOT/deploy/sh/debian.sh" "${missing[@]}")
-    step "Installing Debian's ${missing[*]}"
+    step "Installing Debian's ${missing[*]:-packages: finishing what was begun}"
     if [ "$(id -u)" -eq 0 ]; then
         "${installer[@]}" || packages_failed "${missing[@]}"
     elif command -v sudo >/dev/null; then
-        if [ ! -t 0 ] && ! sudo -n true 2>/dev/null; then
-            fail "These packages are missing, and sudo wants a password but there is no terminal." \
-                "Install them as root: apt-get install ${missing[*]}"
+        if { [ -t 0 ] && ! sudo -v; } || { [ ! -t 0 ] && ! sudo -n true 2>/dev/null; }; then
+            fail "Packages are missing, and sudo does not let you install them: ${missing[*]}" \
+                "As root: ${installer[*]}"
         fi
         sudo "${installer[@]}" || packages_failed "${missing[@]}"
     else
-        fail "These packages are missing, and you are neither root nor is there sudo." \
-            "As root: bash $ROOT/deploy/sh/debian.sh ${missing[*]}"
+        fail "Packages are missing, and you are neither root nor is there sudo: ${missing[*]}" \
+            "As root: ${installer[*]}"
     fi
     hash -r
 }

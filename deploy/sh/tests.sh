@@ -1,6 +1,7 @@
 # The whole test run, as CI calls it. Sourced.
 
 run_tests() { # [PYTEST ARGUMENT…]
+    need_own_state
     # shellcheck disable=SC2086  # lists of words
     install_packages $RUNTIME $FOR_TESTS
     make_venv
