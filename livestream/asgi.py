@@ -13,6 +13,8 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
+from starlette.applications import Starlette  # noqa: E402
+from starlette.routing import Mount  # noqa: E402
 from starlette.staticfiles import StaticFiles  # noqa: E402
 
 from chat.routing import websocket_urlpatterns  # noqa: E402
@@ -26,7 +28,17 @@ async def stream_exists(name: str) -> bool:
 
 origin = create_app(settings.HLS_ROOT, stream_exists)
 # For those who open the backend without the edge in front of it.
-static = StaticFiles(directory=settings.STATIC_ROOT, check_dir=False)
+static = Starlette(
+    routes=[Mount("/static", StaticFiles(directory=settings.STATIC_ROOT, check_dir=False))]
+)
+rooms = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+rooms_for_browsers = AllowedHostsOriginValidator(rooms)
+
+
+async def websocket(scope: Any, receive: Any, send: Any) -> None:
+    """Browsers always send an Origin, and only of our own pages; other programs send none."""
+    from_browser = any(name == b"origin" for name, _ in scope["headers"])
+    await (rooms_for_browsers if from_browser else rooms)(scope, receive, send)
 
 
 async def http(scope: Any, receive: Any, send: Any) -> None:
@@ -34,17 +46,9 @@ async def http(scope: Any, receive: Any, send: Any) -> None:
     if path.startswith("/hls/"):
         await origin(scope, receive, send)
     elif path.startswith(settings.STATIC_URL):
-        inside = {**scope, "root_path": scope.get("root_path", "") + "/static"}
-        await static(inside, receive, send)
+        await static(scope, receive, send)
     else:
         await django(scope, receive, send)
 
 
-application = ProtocolTypeRouter(
-    {
-        "http": http,
-        "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
-        ),
-    }
-)
+application = ProtocolTypeRouter({"http": http, "websocket": websocket})

@@ -47,6 +47,7 @@ def read() -> Environment:
     if env_file.is_file():
         environ.Env.read_env(env_file)
     env = environ.Env()
+    run = env.str("LIVESTREAM_RUN", default="") or f"{var}/run"
     rtmp_port = env.int("LIVESTREAM_RTMP_PORT", default=1935)
     return Environment(
         secret_key=_secret(env, "SECRET_KEY"),
@@ -64,7 +65,7 @@ def read() -> Environment:
         bind=env.str("LIVESTREAM_BIND", default="") or "127.0.0.1",
         open_ingest=_choice(env, "LIVESTREAM_OPEN_INGEST", ("off", "loopback")),
         ingest_secret=env.str("LIVESTREAM_INGEST_SECRET", default=""),
-        ingest_url=env.str("LIVESTREAM_INGEST_URL", default="") or f"unix:{var}/run/ingest.sock",
+        ingest_url=env.str("LIVESTREAM_INGEST_URL", default="") or f"unix:{run}/ingest.sock",
         ingest_node=env.str("LIVESTREAM_INGEST_NODE", default="") or "local",
         rtmp_pull_url=env.str("LIVESTREAM_RTMP_PULL_URL", default="")
         or f"rtmp://127.0.0.1:{rtmp_port}/live",

@@ -89,7 +89,14 @@ CACHES = {
         "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
     }
 }
+# Sessions are in the database and cached here: without Redis they are only slower.
+CACHES["sessions"] = {
+    **CACHES["default"],
+    "KEY_PREFIX": "livestream-sessions",
+    "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1, "IGNORE_EXCEPTIONS": True},
+}
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_CACHE_ALIAS = "sessions"
 CHANNEL_LAYERS = {
     "default": {
         # The core layer drops silently at 100 messages a channel; this one does not.
@@ -151,7 +158,7 @@ if ENV.https:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     # Machines on loopback call these over plain HTTP.
-    SECURE_REDIRECT_EXEMPT = [r"^rtmp/", r"^health$"]
+    SECURE_REDIRECT_EXEMPT = [r"^rtmp/", r"^health$", r"^api/"]
     SECURE_HSTS_SECONDS = 31_536_000
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True

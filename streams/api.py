@@ -34,7 +34,8 @@ def state_of(broadcast: Broadcast | None, now: datetime) -> str:
 
 def stream_state(stream: Stream) -> dict[str, Any]:
     """The stream as JSON: {"name", "title", "description", "state", "started_at": ISO 8601 or
-    None, "viewers", "hls": URL of the master playlist, "thumbnail": URL or None}."""
+    None, "viewers", "hls": URL of the master playlist, "thumbnail": URL or None, "tracks": some of
+    "video" and "audio"}."""
     broadcast = None
     if stream.enabled:
         broadcast = Broadcast.objects.filter(open_key=stream.pk).first()
@@ -54,13 +55,23 @@ def on_air() -> list[dict[str, Any]]:
     return [_describe(b.stream, b, viewers[b.stream.pk], now) for b in listed]
 
 
+def tracks_of(broadcast: Broadcast) -> list[str]:
+    """What the newest run carries: a player built for other tracks has to be built anew."""
+    return [
+        track
+        for track in ("video", "audio")
+        if any(rendition.get(track) for rendition in broadcast.renditions)
+    ]
+
+
 def _describe(
     stream: Stream, broadcast: Broadcast | None, viewers: int, now: datetime
 ) -> dict[str, Any]:
     state = state_of(broadcast, now)
     started_at = broadcast.started_at if broadcast and state != OFFLINE else None
     hls = f"{settings.PUBLIC_HLS_URL or '/hls'}/{stream.name}"
-    pictured = state in (BroadcastState.LIVE, BroadcastState.RECONNECTING)
+    watchable = state in (BroadcastState.LIVE, BroadcastState.RECONNECTING)
+    tracks = tracks_of(broadcast) if broadcast is not None and state != OFFLINE else []
     return {
         "name": stream.name,
         "title": stream.title,
@@ -69,7 +80,8 @@ def _describe(
         "started_at": started_at.isoformat() if started_at else None,
         "viewers": viewers,
         "hls": hls,
-        "thumbnail": f"{hls}/thumb.jpg" if pictured else None,
+        "thumbnail": f"{hls}/thumb.jpg" if watchable and "video" in tracks else None,
+        "tracks": tracks,
     }
 
 

@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
 from streams import events, lease
-from streams.ingest import drop_quietly, mark_gone
+from streams.ingest import LISTED_WITHIN, drop_quietly, gone_since, mark_gone
 from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.lease import Lease
 from streams.models import Broadcast, Run
@@ -19,8 +19,6 @@ from streams.supervisor.roles import LeaseLost, Orders, RunHandle, Unavailable
 from streams.supervisor.states import BroadcastState, EndReason, RunState, Wanted
 
 REPORT_EVERY = 3.0
-# nginx lists a publisher only after the hook has answered.
-LISTED_WITHIN = 3.0
 
 
 @contextmanager
@@ -64,8 +62,8 @@ class BroadcastDesk:
             self._row = row
             now = timezone.now()
             if row.publisher_gone_at is None and self._vanished(row, now):
-                mark_gone(row, now)
-                row.publisher_gone_at = now
+                row.publisher_gone_at = gone_since(row, now)
+                mark_gone(row, row.publisher_gone_at)
         gone_at = row.publisher_gone_at
         return Orders(
             wanted=Wanted(row.wanted),
@@ -77,7 +75,7 @@ class BroadcastDesk:
 
     def _vanished(self, row: Broadcast, now: datetime) -> bool:
         """Whether the ingest no longer has the publisher, whatever callbacks said."""
-        if row.ingest_since is None or (now - row.ingest_since).total_seconds() < LISTED_WITHIN:
+        if row.ingest_since is None or now - row.ingest_since < LISTED_WITHIN:
             return False
         try:
             return row.ingest_name not in self._node.publishers()

@@ -7,14 +7,14 @@ come late, twice or in the wrong order.
 import contextlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError
 from django.db.models import QuerySet
 
 from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.models import Broadcast, Stream
-from streams.supervisor.states import Wanted
+from streams.supervisor.states import BroadcastState, EndReason, Wanted
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,13 @@ class Ingest:
 def internal_name(stream: Stream) -> str:
     """A name nobody can guess or clash with; it stands in /stat and in FFmpeg's log."""
     return f"{stream.name}-{secrets.token_hex(8)}"
+
+
+# nginx lists a publisher in /stat only after the hook has answered.
+LISTED_WITHIN = timedelta(seconds=5)
+# Segments come every two seconds; a longer silence tells since when a publisher has been away that
+# nobody saw leave (the machine was off, or everything was stopped).
+QUIET = timedelta(seconds=15)
 
 
 def open_broadcast(stream: Stream) -> Broadcast | None:
@@ -48,8 +55,11 @@ def admit(stream: Stream, ingest: Ingest, node: IngestNode, now: datetime) -> Br
         present = broadcast.publisher_gone_at is None
         if broadcast.wanted == Wanted.OFF:
             return None
-        if present and not stream.takeover and _publishes(node, broadcast.ingest_name):
+        if present and not stream.takeover and _publishes(node, broadcast, now):
             return None
+        if _is_over(broadcast, stream, now):
+            _close(broadcast, now)
+            continue
         if _replace(broadcast, ingest, now):
             if present:
                 drop_quietly(node, broadcast.ingest_name)
@@ -89,12 +99,40 @@ def _columns(ingest: Ingest, now: datetime) -> dict[str, object]:
     }
 
 
-def _publishes(node: IngestNode, name: str) -> bool:
+def _publishes(node: IngestNode, broadcast: Broadcast, now: datetime) -> bool:
     """Whether the publisher of record is really there; its `done` may never have come."""
+    if broadcast.ingest_since is not None and now - broadcast.ingest_since < LISTED_WITHIN:
+        return True
     try:
-        return name in node.publishers()
+        return broadcast.ingest_name in node.publishers(fresh=True)
     except IngestUnreachable:
         return True
+
+
+def gone_since(broadcast: Broadcast, now: datetime) -> datetime:
+    """When a publisher left that is found to be missing."""
+    newest = broadcast.last_segment_at or broadcast.ingest_since or broadcast.started_at
+    return newest if now - newest > QUIET else now
+
+
+def _is_over(broadcast: Broadcast, stream: Stream, now: datetime) -> bool:
+    """Whether its grace has passed without a worker to notice."""
+    gone_at = broadcast.publisher_gone_at or gone_since(broadcast, now)
+    grace = timedelta(seconds=stream.grace_seconds)
+    return now - gone_at > grace and broadcast.lease_until <= now
+
+
+def _close(broadcast: Broadcast, now: datetime) -> None:
+    """End a broadcast that nobody drives. Its folder is closed by the garbage collector."""
+    Broadcast.objects.filter(
+        pk=broadcast.pk, fence=broadcast.fence, ingest_name=broadcast.ingest_name
+    ).filter(lease_until__lte=now).update(
+        state=BroadcastState.ENDED,
+        wanted=Wanted.OFF,
+        end_reason=EndReason.PUBLISHER_GONE,
+        ended_at=now,
+        open_key=None,
+    )
 
 
 def drop_quietly(node: IngestNode, name: str) -> None:

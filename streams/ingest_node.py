@@ -46,11 +46,11 @@ class IngestNode:
         self._lock = threading.Lock()
         self._page: _Page | None = None
 
-    def publishers(self) -> dict[str, Publisher]:
+    def publishers(self, *, fresh: bool = False) -> dict[str, Publisher]:
         """Who publishes now, by internal name. Raises IngestUnreachable."""
         with self._lock:
             now = time.monotonic()
-            if self._page is None or now - self._page.at > FRESH:
+            if fresh or self._page is None or now - self._page.at > FRESH:
                 try:
                     self._page = _Page(now, parse(self._get("/stat")))
                 except StatError as error:

@@ -113,6 +113,16 @@ class BroadcastStudio:
         run_folder.open_broadcast(
             self._root, stream.name, broadcast.pk.hex, broadcast.started_at, stream.grace_seconds
         )
+        # The row first: it takes the number, which no second folder may have.
+        run = Run.objects.create(
+            id=run_id,
+            broadcast=broadcast,
+            number=number,
+            fence=self._lease.fence,
+            host=HOST,
+            ingest_name=ingest_name,
+            renditions=[dataclasses.asdict(rendition) for rendition in renditions],
+        )
         folder = run_folder.open_run(
             self._root,
             stream.name,
@@ -122,16 +132,9 @@ class BroadcastStudio:
             renditions,
             SEGMENT_SECONDS,
         )
-        return Run.objects.create(
-            id=run_id,
-            broadcast=broadcast,
-            number=number,
-            fence=self._lease.fence,
-            host=HOST,
-            ingest_name=ingest_name,
-            folder=str(folder.relative_to(self._root)),
-            renditions=[dataclasses.asdict(rendition) for rendition in renditions],
-        )
+        run.folder = str(folder.relative_to(self._root))
+        run.save(update_fields=["folder"])
+        return run
 
     def _spawn(self, run: Run, source: Source, renditions: tuple[Rendition, ...]) -> Process:
         folder = self._root / run.folder

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from streams import lease
 from streams.desk import BroadcastDesk
-from streams.ingest import drop_quietly, mark_gone
+from streams.ingest import LISTED_WITHIN, drop_quietly, gone_since, mark_gone
 from streams.ingest_node import IngestUnreachable, node
 from streams.ladder.stat import Publisher
 from streams.models import Broadcast, Run
@@ -31,8 +31,8 @@ from streams.supervisor.states import RunState
 
 logger = logging.getLogger(__name__)
 
-# How long after its admission a publisher may be missing from /stat, or be on no broadcast.
-SETTLE = 5.0
+# How long a publisher may be on no broadcast.
+STRANGER_PATIENCE = 5.0
 KEEP_ENDED = 600.0
 RECONCILED_AT = "reconciled_at"
 
@@ -81,7 +81,7 @@ def reconcile() -> None:
     broadcasts = list(Broadcast.objects.filter(open_key__isnull=False))
     for broadcast in broadcasts:
         if publishers is not None and _missing(broadcast, publishers, now):
-            mark_gone(broadcast, now)
+            mark_gone(broadcast, gone_since(broadcast, now))
         if broadcast.lease_until <= now:
             ask_for_driver(broadcast.pk)
     if publishers is not None:
@@ -94,7 +94,7 @@ def _missing(broadcast: Broadcast, publishers: dict[str, Publisher], now: dateti
     return (
         broadcast.publisher_gone_at is None
         and since is not None
-        and (now - since).total_seconds() > SETTLE
+        and now - since > LISTED_WITHIN
         and broadcast.ingest_name not in publishers
     )
 
@@ -102,7 +102,7 @@ def _missing(broadcast: Broadcast, publishers: dict[str, Publisher], now: dateti
 def _drop_strangers(publishers: dict[str, Publisher], known: set[str]) -> None:
     """Disconnect publishers of broadcasts that are over, so that they publish anew or stop."""
     for name, publisher in publishers.items():
-        if name not in known and publisher.time_ms > SETTLE * 1000:
+        if name not in known and publisher.time_ms > STRANGER_PATIENCE * 1000:
             logger.warning("publisher %s belongs to no open broadcast; dropped", name)
             drop_quietly(node, name)
 

@@ -16,7 +16,6 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 from redis.exceptions import RedisError
 
 from streams.ingest import Ingest, admit, internal_name, left, mark_gone
@@ -53,13 +52,11 @@ def from_ingest(
     """Let only the ingest in: it knows the secret. Everybody else sees a page that is not there."""
 
     @csrf_exempt
-    @require_POST
     @wraps(view)
     def guarded(request: HttpRequest) -> HttpResponse:
-        secret = request.headers.get("X-Ingest-Secret", "")
-        if not settings.INGEST_SECRET or not secrets.compare_digest(
-            secret.encode(), settings.INGEST_SECRET.encode()
-        ):
+        secret = request.headers.get("X-Ingest-Secret", "").encode()
+        known = settings.INGEST_SECRET.encode()
+        if not known or request.method != "POST" or not secrets.compare_digest(secret, known):
             return HttpResponse(status=404)
         try:
             fields = read_form(request.body)

@@ -6,7 +6,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from streams import presence
-from streams.admin.broadcast import pace, short
+from streams.admin.broadcast import short
+from streams.admin.run import pace
 from streams.models import Broadcast, Run
 from streams.supervisor.states import RunState
 

@@ -6,20 +6,40 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 
-from streams.admin.broadcast import STATE_COLOURS
+from streams.admin.run import STATE_COLOURS
 from streams.models import Broadcast, Stream, StreamKey
 from streams.supervisor.states import Wanted
 
 # OBS comes back by itself 2, 3, 4.4… seconds after a cut; a stop that it undoes is none.
 REFUSED_AFTER_STOP = timedelta(minutes=5)
+
+
+class StreamKeyInline(TabularInline):
+    """The keys in use; one that leaked is deleted here."""
+
+    model = StreamKey
+    extra = 0
+    fields = ("hint", "created_at", "last_used_at", "expires_at")
+    readonly_fields = ("hint", "created_at", "last_used_at")
+    hide_title = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # a key's text is shown by the page that makes it
+
+    # Who may open the stream may look after its keys.
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+    has_change_permission = has_view_permission
+    has_delete_permission = has_view_permission
 
 
 @admin.register(Stream)
@@ -36,6 +56,9 @@ class StreamAdmin(ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Stream]:
         streams: QuerySet[Stream] = super().get_queryset(request).prefetch_related("owner")
         return streams if request.user.is_superuser else streams.filter(owner=request.user.pk)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[StreamKeyInline]]:
+        return [StreamKeyInline] if obj is not None else []
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if request.user.is_superuser:
@@ -78,20 +101,30 @@ class StreamAdmin(ModelAdmin):
 
     @action(description="Watch", icon="play_arrow")
     def watch(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return HttpResponseRedirect(f"/{get_object_or_404(Stream, pk=object_id).name}")
+        return HttpResponseRedirect(f"/{self._chosen(request, object_id).name}")
 
     @action(description="New key", icon="key")
     def rotate_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:streams_stream_key", args=[object_id]))
+        return self._to("key", self._chosen(request, object_id))
 
     @action(description="Stop broadcast", icon="stop_circle")
     def stop_broadcast(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return HttpResponseRedirect(reverse("admin:streams_stream_stop", args=[object_id]))
+        return self._to("stop", self._chosen(request, object_id))
+
+    def _chosen(self, request: HttpRequest, object_id: str) -> Stream:
+        """Raises Http404 for what is no id, or not the user's."""
+        stream: Stream | None = self.get_object(request, object_id)
+        if stream is None:
+            raise Http404
+        return stream
+
+    def _to(self, page: str, stream: Stream) -> HttpResponse:
+        return HttpResponseRedirect(reverse(f"admin:streams_stream_{page}", args=[stream.pk]))
 
     def response_add(self, request: HttpRequest, obj: Stream, *args: Any) -> HttpResponse:
         """A stream without a key is of no use: show its first one."""
         super().response_add(request, obj, *args)
-        return HttpResponseRedirect(reverse("admin:streams_stream_key", args=[obj.pk]))
+        return self._to("key", obj)
 
     def key_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Asks first, then shows the new key in the answer itself: it is kept nowhere."""
@@ -105,14 +138,15 @@ class StreamAdmin(ModelAdmin):
             until = timezone.now() + REFUSED_AFTER_STOP
             Stream.objects.filter(pk=stream.pk).update(refused_until=until)
             stopped = Broadcast.objects.filter(open_key=stream.pk).update(wanted=Wanted.OFF)
-            self.message_user(
-                request,
-                f"The broadcast ends now; publishers are refused until {until:%H:%M} UTC. "
-                "Disable the stream to keep them off, or clear “refused until” to let them in."
-                if stopped
-                else "The stream is not on air.",
-            )
-            return HttpResponseRedirect(reverse("admin:streams_stream_change", args=[pk]))
+            message = "The stream is not on air."
+            if stopped:
+                message = f"The broadcast ends now. Publishers are refused until {until:%H:%M} UTC."
+            if stopped and request.user.is_superuser:
+                message += (
+                    " Disable the stream to keep them off; clear “refused until” to let them in."
+                )
+            self.message_user(request, message)
+            return self._to("change", stream)
         on_air = Broadcast.objects.filter(open_key=stream.pk).exists()
         return self._page(request, stream, "streams/admin/stop.html", on_air=on_air)
 
@@ -140,6 +174,5 @@ class StreamAdmin(ModelAdmin):
             **(extra_context or {}),
             "rtmp_url": settings.RTMP_URL,
             "open_ingest": settings.OPEN_INGEST,
-            "stream_keys": StreamKey.objects.filter(stream_id=object_id) if object_id else (),
         }
         return super().changeform_view(request, object_id, form_url, context)

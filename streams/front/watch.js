@@ -22,7 +22,7 @@ const player = new Player(video);
 const stage = new Stage(document.getElementById("stage"));
 const facts = new Facts();
 let state = page.state;
-let playing = null; // started_at of the broadcast in the player
+let playing = null; // what is in the player: a broadcast with its tracks
 let again = null;
 
 function draw() {
@@ -32,16 +32,21 @@ function draw() {
   else stage.show(state.state, player);
 }
 
+/** A playlist whose tracks changed, sound alone to picture and sound say, needs a new player. */
+function content() {
+  return [state.started_at, ...state.tracks].join(" ");
+}
+
 function load() {
   clearTimeout(again);
-  playing = state.started_at;
+  playing = content();
   player.play(state.hls, state.thumbnail);
 }
 
 function follow(next) {
   state = next;
   const watchable = state.state === "live" || state.state === "reconnecting";
-  if (watchable && (player.condition === "idle" || playing !== state.started_at)) load();
+  if (watchable && (player.condition === "idle" || playing !== content())) load();
   else if (state.state === "offline") player.drain();
   facts.show(state);
   draw();

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
@@ -9,6 +10,12 @@ from streams.ladder.rungs import DEFAULT_RUNGS, Rung
 from streams.models.base import UUIDModel
 
 DEFAULT_NAME = "Standard"
+
+
+def validate_even(height: int) -> None:
+    """H.264 with 4:2:0 colour has even sizes only."""
+    if height % 2:
+        raise ValidationError("Use an even number of lines.")
 
 
 class LadderProfile(UUIDModel):
@@ -48,7 +55,7 @@ class LadderRendition(UUIDModel):
 
     profile = models.ForeignKey(LadderProfile, on_delete=models.CASCADE, related_name="renditions")
     height = models.PositiveSmallIntegerField(
-        validators=[MinValueValidator(144), MaxValueValidator(4320)],
+        validators=[MinValueValidator(144), MaxValueValidator(4320), validate_even],
         help_text="Lines of the shorter side. Smaller sources do not get this rendition.",
     )
     video_bitrate = models.PositiveIntegerField(

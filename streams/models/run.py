@@ -15,7 +15,7 @@ class Run(UUIDModel):
     host = models.CharField(max_length=128)
     pid = models.PositiveIntegerField(null=True)
     ingest_name = models.CharField(max_length=128)
-    folder = models.CharField(max_length=255)
+    folder = models.CharField(max_length=255, blank=True)
     state = models.CharField(
         max_length=16, choices=[(s, s) for s in RunState], default=RunState.STARTING
     )

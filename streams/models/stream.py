@@ -1,6 +1,7 @@
 """Streams: rows of the registry. A stream exists whether or not it is on air."""
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils import timezone
@@ -60,6 +61,14 @@ class Stream(UUIDModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Its name is the address of what is on air, so it stays while something is."""
+        on_air = Stream.objects.filter(pk=self.pk, broadcasts__open_key=self.pk).first()
+        if on_air is not None and on_air.name != self.name:
+            raise ValidationError(
+                {"name": "The stream is on air; rename it when the broadcast has ended."}
+            )
 
     @property
     def heading(self) -> str:

@@ -47,3 +47,24 @@ def test_many_callers_cost_one_look(client: Client, monkeypatch: pytest.MonkeyPa
 def test_a_full_disk_is_not_well(client: Client, settings: pytest.FixtureRequest) -> None:
     settings.DISK_MIN_FREE = 1 << 60  # type: ignore[attr-defined]
     assert "disk" in client.get("/health").json()["failing"]
+
+
+@pytest.mark.django_db
+def test_only_this_machine_is_told_details(client: Client) -> None:
+    for forwarded, told in (("", True), ("127.0.0.1", True), ("203.0.113.9", False)):
+        parts = client.get("/health", headers={"X-Forwarded-For": forwarded}).json()["parts"]
+        assert ("detail" in parts["disk"]) is told
+
+
+@pytest.mark.django_db
+def test_without_redis_the_ingest_is_not_blamed(
+    monkeypatch: pytest.MonkeyPatch, settings: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setattr(health.node, "_get", lambda path: b"<rtmp></rtmp>")
+    settings.CACHES = {  # type: ignore[attr-defined]
+        "default": {
+            "BACKEND": "django_redis.cache.RedisCache",
+            "LOCATION": "redis://127.0.0.1:1/0",
+        }
+    }
+    assert health.ingest() == "0 publishing"

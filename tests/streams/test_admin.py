@@ -1,15 +1,18 @@
 """The admin, as admins and streamers use it."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.utils import timezone
 
 from streams.models import Broadcast, LadderProfile, Run, Stream, StreamKey, User
 from streams.supervisor.states import BroadcastState, Wanted
 
+NO_KEYS = {"keys-TOTAL_FORMS": "0", "keys-INITIAL_FORMS": "0"}
 VIDEO = {"codec": "h264", "width": 1280, "height": 720, "fps": 30.0}
 
 
@@ -137,7 +140,7 @@ def test_a_streamer_cannot_enable_or_rename_her_stream(streamer: Client, stream:
     Stream.objects.update(enabled=False)
     form = {
         "name": "mine", "enabled": "on", "title": "New", "visibility": "public",
-        "grace_seconds": "30",
+        "grace_seconds": "30", **NO_KEYS,
     }  # fmt: skip
     streamer.post(f"/admin/streams/stream/{stream.pk}/change/", form)
     stream.refresh_from_db()
@@ -174,3 +177,63 @@ def test_a_stream_goes_with_its_history(admin: Client, broadcast: Broadcast) -> 
 def test_a_streamer_cannot_delete_her_stream(streamer: Client, broadcast: Broadcast) -> None:
     address = f"/admin/streams/stream/{broadcast.stream_id}/delete/"
     assert streamer.post(address, {"post": "yes"}).status_code == 403
+
+
+def test_a_leaked_key_can_be_deleted_by_its_streamer(streamer: Client, stream: Stream) -> None:
+    StreamKey.issue(stream)
+    key = StreamKey.objects.get()
+    form = {
+        "title": "New",
+        "visibility": "public",
+        "grace_seconds": "30",
+        "keys-TOTAL_FORMS": "1",
+        "keys-INITIAL_FORMS": "1",
+        "keys-0-id": str(key.pk),
+        "keys-0-stream": str(stream.pk),
+        "keys-0-DELETE": "on",
+    }
+    streamer.post(f"/admin/streams/stream/{stream.pk}/change/", form)
+    assert not StreamKey.objects.exists()
+
+
+def test_a_stream_keeps_its_name_while_it_is_on_air(admin: Client, broadcast: Broadcast) -> None:
+    address = f"/admin/streams/stream/{broadcast.stream_id}/change/"
+    form = {
+        "name": "renamed",
+        "visibility": "public",
+        "enabled": "on",
+        "grace_seconds": "30",
+        "ladder": str(LadderProfile.default().pk),
+        **NO_KEYS,
+    }
+    assert "rename it when the broadcast has ended" in admin.post(address, form).content.decode()
+    Broadcast.objects.update(open_key=None)
+    admin.post(address, form)
+    assert Stream.objects.get().name == "renamed"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["nonsense/change/", "watch/nonsense/change/", "nonsense/watch/", "watch/x/", "x/rotate-key/"],
+)
+def test_an_address_with_no_id_is_not_there(admin: Client, address: str) -> None:
+    assert admin.get(f"/admin/streams/stream/{address}").status_code in (302, 404)
+
+
+def test_the_log_of_a_running_ffmpeg_is_shown(
+    admin: Client, broadcast: Broadcast, settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.HLS_ROOT = tmp_path
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "ffmpeg.log").write_text("it complains already")
+    Run.objects.update(log_tail="", folder="run")
+    page = admin.get(f"/admin/streams/broadcast/{broadcast.pk}/change/").content.decode()
+    assert "it complains already" in page
+
+
+def test_odd_heights_are_refused(admin: Client) -> None:
+    profile = LadderProfile.default()
+    rendition = profile.renditions.all()[0]
+    rendition.height = 481
+    with pytest.raises(ValidationError):
+        rendition.full_clean()

@@ -27,6 +27,7 @@ def put_on_air(
         state=state,
         started_at=started_at or now,
         last_segment_at=now,
+        renditions=[{"name": "720p", "video": "copy", "audio": "copy"}],
     )
 
 
@@ -69,7 +70,15 @@ def test_it_tells_what_a_live_stream_does(stream: Stream) -> None:
         "viewers": 2,
         "hls": "/hls/stream",
         "thumbnail": "/hls/stream/thumb.jpg",
+        "tracks": ["video", "audio"],
     }
+
+
+def test_sound_alone_has_no_thumbnail_and_says_so(stream: Stream) -> None:
+    put_on_air(stream)
+    Broadcast.objects.update(renditions=[{"name": "audio", "video": None, "audio": "copy"}])
+    state = stream_state(stream)
+    assert (state["tracks"], state["thumbnail"]) == (["audio"], None)
 
 
 def test_an_offline_stream_has_neither_start_nor_thumbnail(stream: Stream) -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django_redis import get_redis_connection
 
 from streams import tasks
+from streams.ingest_node import node
 from streams.models import Broadcast, Run, Stream
 from streams.origin import run_folder
 from streams.supervisor.process import Process, find_runs
@@ -62,6 +63,17 @@ def test_an_ingest_that_is_away_ends_no_broadcast(broadcast: Broadcast) -> None:
     tasks.reconcile()
     broadcast.refresh_from_db()
     assert broadcast.publisher_gone_at is None
+
+
+def test_a_publisher_missed_late_is_dated_from_the_last_segment(
+    broadcast: Broadcast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "_get", lambda path: b"<rtmp></rtmp>")
+    then = timezone.now() - timedelta(hours=8)
+    Broadcast.objects.update(ingest_since=then, last_segment_at=then)
+    tasks.reconcile()
+    broadcast.refresh_from_db()
+    assert broadcast.publisher_gone_at == then
 
 
 @pytest.mark.django_db

@@ -38,10 +38,12 @@ def test_the_home_page_gives_nobody_a_session(client: Client, stream: Stream) ->
 
 @pytest.mark.parametrize("path", ["/stream", "/watch/stream"])
 def test_a_stream_has_one_canonical_page(client: Client, stream: Stream, path: str) -> None:
+    User.objects.update(first_name="Alice", last_name="Miller")
     answer = client.get(path)
     assert answer.status_code == 200
     assert '<link rel="canonical" href="http://testserver/stream">' in answer.text
-    assert "by alice" in answer.text
+    assert "by Alice Miller" in answer.text
+    assert "alice" not in answer.text  # logins are nobody's business
     assert "noindex" not in answer.text
 
 
@@ -167,3 +169,13 @@ def test_pages_may_talk_to_themselves_and_to_the_public_addresses_only() -> None
 def test_the_policy_is_for_our_pages_not_for_the_admin(path: str, has_policy: bool) -> None:
     answer = content_security_policy(lambda _: HttpResponse())(RequestFactory().get(path))
     assert ("Content-Security-Policy" in answer) is has_policy
+
+
+def test_the_page_opens_without_redis(
+    client: Client, stream: Stream, settings: LazySettings
+) -> None:
+    away = "redis://127.0.0.1:1/0"
+    settings.CACHES = {name: {**cache, "LOCATION": away} for name, cache in settings.CACHES.items()}
+    answer = client.get("/stream")
+    assert answer.status_code == 200
+    assert settings.SESSION_COOKIE_NAME in answer.cookies

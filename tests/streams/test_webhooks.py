@@ -12,6 +12,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
+from streams.ingest_node import node
 from streams.models import Broadcast, Stream, StreamKey
 from streams.supervisor.states import Wanted
 
@@ -127,6 +128,31 @@ def test_a_second_publisher_is_refused_and_its_end_changes_nothing(
     assert ingest.publish(key, clientid="12").status_code == 403
     ingest.done(key, clientid="12")
     assert (broadcast().ingest_name, broadcast().publisher_gone_at) == (first, None)
+
+
+def test_a_publisher_that_nginx_does_not_list_yet_is_not_thrown_off(
+    ingest: Ingest, stream: Stream, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nginx answers /stat, and the first publisher, just let in, is not on the page."""
+    monkeypatch.setattr(node, "_get", lambda path: b"<rtmp></rtmp>")
+    first = ingest.publish(key, clientid="11").headers["Location"]
+    assert ingest.publish(key, clientid="12").status_code == 403
+    assert broadcast().ingest_name == first
+    Broadcast.objects.update(ingest_since=timezone.now() - timedelta(seconds=6))
+    assert ingest.publish(key, clientid="13").status_code == 302
+
+
+def test_a_broadcast_of_last_night_is_not_continued(
+    ingest: Ingest, stream: Stream, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "_get", lambda path: b"<rtmp></rtmp>")
+    ingest.publish(key, clientid="11")
+    old = broadcast().pk
+    then = timezone.now() - timedelta(hours=8)
+    Broadcast.objects.update(ingest_since=then, last_segment_at=then, lease_until=then)
+    assert ingest.publish(key, clientid="11").status_code == 302
+    assert broadcast().pk != old
+    assert Broadcast.objects.get(pk=old).ended_at is not None
 
 
 def test_with_takeover_the_second_publisher_wins_and_the_firsts_end_changes_nothing(

@@ -1,0 +1,49 @@
+"""`manage.py end_broadcasts`: what `app.sh stop` does at last."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.core.management import call_command
+from django.utils import timezone
+
+from streams import lease
+from streams.models import Broadcast, Run, Stream
+from streams.origin import run_folder
+from streams.supervisor.states import BroadcastState, RunState
+
+
+@pytest.fixture
+def broadcast(stream: Stream, settings: LazySettings, tmp_path: Path) -> Broadcast:
+    settings.HLS_ROOT = tmp_path
+    broadcast = Broadcast.objects.create(
+        stream=stream, open_key=stream.pk, state=BroadcastState.LIVE
+    )
+    Run.objects.create(broadcast=broadcast, number=1, fence=1, host="here")
+    run_folder.open_broadcast(tmp_path, stream.name, broadcast.pk.hex, timezone.now(), 30)
+    return broadcast
+
+
+def test_it_closes_the_row_and_the_folder(broadcast: Broadcast, tmp_path: Path) -> None:
+    call_command("end_broadcasts")
+    broadcast.refresh_from_db()
+    assert (broadcast.state, broadcast.open_key) == (BroadcastState.ENDED, None)
+    assert broadcast.ended_at is not None
+    assert Run.objects.get().state == RunState.ENDED
+    assert list(run_folder.current_broadcasts(tmp_path)) == []
+
+
+def test_it_closes_what_a_killed_worker_of_this_host_drove(broadcast: Broadcast) -> None:
+    assert lease.acquire(broadcast.pk) is not None
+    call_command("end_broadcasts")
+    broadcast.refresh_from_db()
+    assert broadcast.open_key is None
+
+
+def test_it_leaves_alone_what_another_host_drives(broadcast: Broadcast) -> None:
+    until = timezone.now() + timedelta(seconds=15)
+    Broadcast.objects.update(holder="elsewhere:1", lease_until=until)
+    call_command("end_broadcasts")
+    broadcast.refresh_from_db()
+    assert broadcast.open_key is not None
