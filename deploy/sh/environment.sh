@@ -27,45 +27,80 @@ random_text() { # LENGTH: letters and digits, so that no parser finds anything s
     printf '%s' "${text:0:$1}"
 }
 
-# Adds a line unless the variable has one. A different value there is reported, never replaced.
-keep() { # NAME VALUE
-    local present
-    if ! grep -q "^$1=" "$ENV_FILE"; then
-        printf '%s=%s\n' "$1" "$2" >>"$ENV_FILE"
-        return
+# Lines are collected in ADDED and written together: a setup that is refused has changed nothing.
+ADDED=() CONFLICTS="" DOMAIN=""
+
+# A domain ends the local trial, so the line that setup itself wrote for it may go.
+lines_that_stay() {
+    if [ ! -e "$ENV_FILE" ]; then
+        echo "# Written by deploy/app.sh setup; deploy/env.example says what there is."
+    elif [ -n "$DOMAIN" ]; then
+        grep -vxF LIVESTREAM_OPEN_INGEST=loopback "$ENV_FILE" || true
+    else
+        grep '' "$ENV_FILE" || true
     fi
-    present=$(sed -n "s/^$1=//p" "$ENV_FILE" | tail -n 1)
-    if [ "$present" != "$2" ]; then CONFLICTS+="  $1=$2"$'\n'; fi
+}
+
+# What a variable is going to be; exit code 1 when nothing says so yet.
+planned() { # NAME
+    local found
+    found=$(printf '%s\n' "${ADDED[@]}" "$(lines_that_stay)" | grep "^$1=") || return 1
+    found=${found##*$'\n'}
+    printf '%s' "${found#*=}"
+}
+
+# Collects a line unless the variable has one. A different value is reported, never replaced.
+want() { # NAME VALUE
+    local present
+    if ! present=$(planned "$1"); then
+        ADDED+=("$1=$2")
+    elif [ "$present" != "$2" ]; then
+        CONFLICTS+="  $1=$2"$'\n'
+    fi
+}
+
+want_domain() {
+    want LIVESTREAM_HTTPS true
+    want ALLOWED_HOSTS "$DOMAIN"
+    want CSRF_TRUSTED_ORIGINS "https://$DOMAIN"
+    want PUBLIC_API_URL "https://$DOMAIN/api"
+    want PUBLIC_WS_URL "wss://$DOMAIN/ws"
+    want PUBLIC_HLS_URL "https://$DOMAIN/hls"
+    want LIVESTREAM_RTMP_URL "rtmp://$DOMAIN:$(setting LIVESTREAM_RTMP_PORT 1935)/live"
+    want LIVESTREAM_OPEN_INGEST off
+}
+
+# As a new file in the place of the old one: killed in the middle, either is there whole.
+write_lines() {
+    local new
+    if [ ${#ADDED[@]} -eq 0 ]; then return; fi
+    new=$(mktemp "$ENV_FILE.XXXXXX")
+    { lines_that_stay && printf '%s\n' "${ADDED[@]}"; } >"$new"
+    if [ -e "$ENV_FILE" ]; then
+        chown --reference="$ENV_FILE" "$new"
+        chmod --reference="$ENV_FILE" "$new"
+    fi
+    mv -f "$new" "$ENV_FILE"
+    ADDED=()
 }
 
 write_environment() { # DOMAIN or ""
-    local name domain=$1
-    CONFLICTS=""
-    if [ ! -e "$ENV_FILE" ]; then
-        (umask 077 && : >"$ENV_FILE")
-        echo "# Written by deploy/app.sh setup; deploy/env.example says what there is." >>"$ENV_FILE"
-    fi
-    chmod 0600 "$ENV_FILE"
+    local name
+    ADDED=() CONFLICTS="" DOMAIN=$1
     for name in $KEPT; do
-        if [ -n "${!name-}" ]; then keep "$name" "${!name}"; fi
+        if [ -n "${!name-}" ]; then want "$name" "${!name}"; fi
     done
-    if [ -n "$domain" ]; then
-        keep LIVESTREAM_HTTPS true
-        keep ALLOWED_HOSTS "$domain"
-        keep CSRF_TRUSTED_ORIGINS "https://$domain"
-        keep PUBLIC_API_URL "https://$domain/api"
-        keep PUBLIC_WS_URL "wss://$domain/ws"
-        keep PUBLIC_HLS_URL "https://$domain/hls"
-        keep LIVESTREAM_RTMP_URL "rtmp://$domain:$(setting LIVESTREAM_RTMP_PORT 1935)/live"
-        keep LIVESTREAM_OPEN_INGEST off
-    fi
+    if [ -n "$DOMAIN" ]; then want_domain; fi
     if [ -n "$CONFLICTS" ]; then
-        fail "$ENV_FILE already says otherwise for some of what this call asks for." \
-            "Change these lines there (setup replaces none), then call setup again:"$'\n'"$CONFLICTS"
+        fail "$ENV_FILE or this call itself says otherwise for some of what this call asks for." \
+            "Nothing was changed there. Make these agree, then call setup again:"$'\n'"$CONFLICTS"
     fi
-    grep -q '^SECRET_KEY=' "$ENV_FILE" || keep SECRET_KEY "$(random_text 64)"
-    grep -q '^LIVESTREAM_INGEST_SECRET=' "$ENV_FILE" || keep LIVESTREAM_INGEST_SECRET "$(random_text 48)"
-    grep -q '^LIVESTREAM_OPEN_INGEST=' "$ENV_FILE" || keep LIVESTREAM_OPEN_INGEST loopback
+    planned SECRET_KEY >/dev/null || want SECRET_KEY "$(random_text 64)"
+    planned LIVESTREAM_INGEST_SECRET >/dev/null || want LIVESTREAM_INGEST_SECRET "$(random_text 48)"
+    planned LIVESTREAM_OPEN_INGEST >/dev/null || want LIVESTREAM_OPEN_INGEST loopback
+    write_lines
+    # Where the state was handed over, the service user reads the file by its group.
+    if [ ! -k "$LIVESTREAM_VAR" ]; then chmod 0600 "$ENV_FILE"; fi
 }
 
 # Unix socket paths end at 107 characters, and supervisord adds a number to its own while starting.
@@ -75,6 +110,7 @@ choose_run_folder() {
     LIVESTREAM_RUN=$LIVESTREAM_VAR/run
     if [ ${#LIVESTREAM_RUN} -le 72 ]; then return; fi
     LIVESTREAM_RUN=$(mktemp -d /tmp/livestream.XXXXXXXX)
-    keep LIVESTREAM_RUN "$LIVESTREAM_RUN"
-    keep LIVESTREAM_INGEST_URL "unix:$LIVESTREAM_RUN/ingest.sock"
+    want LIVESTREAM_RUN "$LIVESTREAM_RUN"
+    want LIVESTREAM_INGEST_URL "unix:$LIVESTREAM_RUN/ingest.sock"
+    write_lines
 }

@@ -50,13 +50,35 @@ def test_variables_given_to_setup_are_kept(tmp_path: Path) -> None:
     assert kept["REDIS_URL"] == "redis://:a#b=c@127.0.0.1:6400/0"
 
 
-def test_a_value_that_is_there_is_never_replaced(tmp_path: Path) -> None:
-    write(tmp_path)
+def test_a_refused_domain_changes_nothing(tmp_path: Path) -> None:
+    write(tmp_path, ALLOWED_HOSTS="other")
     before = (tmp_path / "env").read_bytes()
     refused = write(tmp_path, domain="live.example.org")
     assert refused.returncode == 1
+    assert "ALLOWED_HOSTS=live.example.org" in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["env"]
+    assert (tmp_path / "env").read_bytes() == before
+
+
+def test_a_call_that_contradicts_itself_writes_nothing(tmp_path: Path) -> None:
+    refused = write(tmp_path, domain="live.example.org", LIVESTREAM_OPEN_INGEST="loopback")
+    assert refused.returncode == 1
     assert "LIVESTREAM_OPEN_INGEST=off" in refused.stderr
-    assert before in (tmp_path / "env").read_bytes()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_domain_ends_the_local_trial_and_keeps_the_secrets(tmp_path: Path) -> None:
+    write(tmp_path)
+    trial = values(tmp_path)
+    assert write(tmp_path, domain="live.example.org").returncode == 0
+    public = values(tmp_path)
+    assert public["LIVESTREAM_OPEN_INGEST"] == "off"
+    assert public["ALLOWED_HOSTS"] == "live.example.org"
+    assert public["SECRET_KEY"] == trial["SECRET_KEY"]
+    assert (tmp_path / "env").stat().st_mode & 0o777 == 0o600
+    before = (tmp_path / "env").read_bytes()
+    assert write(tmp_path).returncode == 0
+    assert (tmp_path / "env").read_bytes() == before
 
 
 def test_a_path_too_long_for_a_socket_gets_a_short_run_folder(tmp_path: Path) -> None:
