@@ -110,7 +110,9 @@ def test_the_example_lists_every_variable_that_is_read() -> None:
     read = set(re.findall(reader, _text("livestream/env.py")))
     kept = set(_text("deploy/sh/environment.sh").split('KEPT="')[1].split('"')[0].split())
     asked = set(re.findall(r"setting ([A-Z_]+)", _text("deploy/sh/process.sh")))
+    public = set(re.findall(r'_public\(env, "([A-Z_]+)"', _text("livestream/env.py")))
     assert {"SECRET_KEY", "DEBUG", "TZ"} <= read
+    assert len(public) == 3 and public | {f"NEXT_{name}" for name in public} <= kept
     assert read | kept | asked <= listed
 
 
