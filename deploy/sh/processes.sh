@@ -95,7 +95,7 @@ stop_processes() {
         wait_for_end "$pid" 60
     fi
     rm -f "$LIVESTREAM_RUN/supervisord.pid"
-    manage reap_runs
+    manage end_broadcasts
 }
 
 wait_for_end() { # PID SECONDS
