@@ -9,7 +9,9 @@ publish_demo() { # [SECONDS]
             fail "This installation takes secret keys only." \
                 "Call: STREAM_KEY=… ./deploy/app.sh demo (the admin shows a new key when it is rotated)."
         fi
-        key=stream
+        # The first stream may have been renamed since.
+        FIRST_RUN=$(manage first_run) || fail "Django does not say which stream there is."
+        key=$(first_run_said STREAM_NAME)
     fi
     if [ -n "$seconds" ]; then
         [[ $seconds =~ ^[0-9]+$ ]] || fail "'$seconds' is not a number of seconds."
