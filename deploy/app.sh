@@ -44,13 +44,15 @@ code_files() {
 
 prepare_state() { # DOMAIN or ""
     mkdir -p "$LIVESTREAM_VAR"
-    chmod 0750 "$LIVESTREAM_VAR"
+    # Sticky: handed over, and processes that run need it as it is.
+    if [ ! -k "$LIVESTREAM_VAR" ]; then chmod 0750 "$LIVESTREAM_VAR"; fi
     choose_account create
     make_venv
     install_requirements requirements.txt
     write_environment "$1"
     choose_run_folder
     export LIVESTREAM_RUN
+    hand_over
     make_folders
     build_front
     hand_over
@@ -89,7 +91,7 @@ introduce() {
     say "  Page          $page/$(first_run_said STREAM_NAME)"
     say "  Admin         $page/admin/"
     say "    Login       $(first_run_said ADMIN_USER)"
-    say "    Password    ${password:-(shown once; a new one: $LIVESTREAM_VENV/bin/python manage.py changepassword $(first_run_said ADMIN_USER))}"
+    say "    Password    ${password:-(shown once; a new one: $(said_as_user "$LIVESTREAM_VENV/bin/python") manage.py changepassword $(first_run_said ADMIN_USER))}"
     say ""
     if [ -n "$key$password" ]; then say "  The key and the password are not shown again."; fi
     if [ "$(setting LIVESTREAM_HTTPS false)" = true ]; then

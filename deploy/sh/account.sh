@@ -17,11 +17,18 @@ need_own_state() {
     fi
 }
 
+# The folder itself is root's where it was handed over; the logs are not.
+state_owner() {
+    local folder=$LIVESTREAM_VAR
+    if [ -k "$folder" ]; then folder+=/log; fi
+    stat -c %U "$folder" 2>/dev/null || echo root
+}
+
 choose_account() { # "create" makes the user when it is missing
     local owner wanted
     need_own_state
     if [ "$(id -u)" -ne 0 ]; then return; fi
-    owner=$(stat -c %U "$LIVESTREAM_VAR" 2>/dev/null || echo root)
+    owner=$(state_owner)
     # An installation stays with whom it belongs to.
     if [ "$owner" = root ]; then owner=livestream; fi
     wanted=${LIVESTREAM_USER:-$owner}
@@ -50,15 +57,51 @@ as_user() { # COMMAND…
         env HOME="$LIVESTREAM_VAR" USER="$RUN_USER" "$@"
 }
 
+# How root is to call it: the kernel keeps root, too, from opening the database of another user in
+# a sticky folder (fs.protected_regular).
+said_as_user() { # COMMAND
+    if [ -n "$RUN_USER" ] && [ -k "$LIVESTREAM_VAR" ]; then
+        if [ -n "${SUDO_USER-}" ]; then printf 'sudo '; fi
+        printf 'runuser -u %s -- ' "$RUN_USER"
+    fi
+    printf '%s' "$1"
+}
+
+# A user of the state's own, not somebody whose installation this is: root's programs must be safe
+# from it. By a group of its own, because the state folder is given to that.
+is_service_user() {
+    [ "$RUN_USER" != "${SUDO_USER-}" ] && [ "$(id -gn "$RUN_USER")" = "$RUN_USER" ] &&
+        [ "$(stat -c %U "$LIVESTREAM_VENV" 2>/dev/null || true)" != "$RUN_USER" ]
+}
+
 # State belongs to who runs; programs (venv, node) and stamps stay with who installed them.
 hand_over() {
-    local entry
+    local entry own=true
     if [ -z "$RUN_USER" ]; then return; fi
-    chown "$RUN_USER:" "$LIVESTREAM_VAR" "$LIVESTREAM_RUN"
-    for entry in "$LIVESTREAM_VAR"/*; do
-        case ${entry##*/} in
-            venv | node | stamps) ;;
-            *) chown -R --no-dereference "$RUN_USER:" "$entry" ;;
+    if is_service_user; then
+        own=false
+        guard_programs
+    else
+        chmod 0750 "$LIVESTREAM_VAR"
+        chown "$RUN_USER:" "$LIVESTREAM_VAR"
+    fi
+    for entry in "$LIVESTREAM_VAR"/* "$LIVESTREAM_RUN"; do
+        case ${entry##*/}:$own in
+            venv:* | node:* | stamps:* | env:false) ;;
+            *) if [ -e "$entry" ]; then chown -R --no-dereference "$RUN_USER:" "$entry"; fi ;;
         esac
     done
+}
+
+# Who may write to a folder may rename what is in it, and root would run a venv of the service
+# user's. A sticky folder of root's lets it make files and touch none but its own. Names that root
+# will run programs from are taken here; var/env is root's, so that no link can stand in its place.
+guard_programs() {
+    mkdir -p "$LIVESTREAM_VAR"/{venv,node,stamps}
+    chmod 1770 "$LIVESTREAM_VAR"
+    chown "root:$RUN_USER" "$LIVESTREAM_VAR"
+    if [ -f "$LIVESTREAM_VAR/env" ]; then
+        chown --no-dereference "root:$RUN_USER" "$LIVESTREAM_VAR/env"
+        chmod 0640 "$LIVESTREAM_VAR/env"
+    fi
 }

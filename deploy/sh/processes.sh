@@ -36,12 +36,12 @@ need_running() {
     supervisor_pid >/dev/null || fail "Nothing is running." "Start it: ./deploy/app.sh start"
 }
 
-# In /tmp somebody else could have made the folder first.
+# By who runs, after hand_over: root would follow a link that stands there. In /tmp somebody else
+# could have made the folder first.
 make_folders() {
-    mkdir -p "$LIVESTREAM_VAR/hls"
     local private=("$LIVESTREAM_RUN" "$LIVESTREAM_VAR/log" "$LIVESTREAM_VAR/conf")
-    mkdir -p "${private[@]}"
-    chmod 0700 "${private[@]}"
+    as_user mkdir -p "$LIVESTREAM_VAR/hls" "${private[@]}"
+    as_user chmod 0700 "${private[@]}"
     if [ ! -O "$LIVESTREAM_RUN" ] && [ "$(id -u)" -ne 0 ]; then
         fail "$LIVESTREAM_RUN belongs to somebody else." "Remove LIVESTREAM_RUN from $ENV_FILE and set up again."
     fi
@@ -53,11 +53,11 @@ start_processes() {
         start_stopped
         return
     fi
-    make_folders
     hand_over
+    make_folders
     OWN_REDIS=$(own_redis) || fail "There is no Redis to use; the reason is above."
     if [ "$OWN_REDIS" = true ]; then needed=(redis); fi
-    "$LIVESTREAM_VENV/bin/python" -m deploy.ports "${needed[@]}" ||
+    as_user "$LIVESTREAM_VENV/bin/python" -m deploy.ports "${needed[@]}" ||
         fail "Not started: ports are taken, as said above."
     step "Starting"
     supervised supervisord -j "$LIVESTREAM_RUN/supervisord.pid"
