@@ -144,6 +144,11 @@ class Disk:
             segment_seconds=facts["segment_seconds"],
             renditions=tuple(self._rendition(folder, entry) for entry in facts["renditions"]),
             names=frozenset(facts.get("names", ())),
+            tracks=frozenset(
+                track
+                for track in ("video", "audio")
+                if any(entry[track] for entry in facts["renditions"])
+            ),
         )
 
     def _rendition(self, folder: Path, entry: dict[str, Any]) -> Rendition:

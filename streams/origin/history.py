@@ -39,7 +39,8 @@ class Rendition:
 
 @dataclass(frozen=True)
 class Run:
-    """`renditions` best first; `names` are all that the broadcast has had so far."""
+    """`renditions` best first; `names` are all that the broadcast has had so far; `tracks`: some
+    of "video" and "audio"."""
 
     folder: str
     first_sequence: int
@@ -47,6 +48,7 @@ class Run:
     segment_seconds: int
     renditions: tuple[Rendition, ...]
     names: frozenset[str]
+    tracks: frozenset[str]
 
     @property
     def finished(self) -> int:
@@ -94,11 +96,16 @@ class History:
             following = run
 
     def window(self, length: int) -> tuple[Span, ...]:
-        """The newest `length` public segments that every rendition still has, oldest first."""
+        """The newest `length` public segments that every rendition still has, oldest first.
+
+        All have the same tracks: players settle on picture, sound or both with the first one.
+        """
         spans: list[Span] = []
         for run, count in self.counts():
             if count <= 0:
                 continue
+            if spans and run.tracks != spans[0].run.tracks:
+                break
             start = max((r.segments[0].number if r.segments else count) for r in run.renditions)
             start = max(start, count - length)
             if start >= count or run.finished < count:

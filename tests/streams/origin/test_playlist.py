@@ -150,6 +150,16 @@ def test_a_rendition_that_a_run_lacks_is_played_by_the_next_lower_one(station: S
     assert numbers(station, "1080p") == numbers(station, "360p") == [0, 1, 2, 3]
 
 
+def test_runs_with_other_tracks_are_not_mixed(station: Station) -> None:
+    station.open_run("audio").write(5)
+    before = listed(station, "audio")
+    station.open_run(*LADDER)
+    assert listed(station, "audio") == before
+    station.open_run(*LADDER).write(2)
+    assert numbers(station) == [5, 6]
+    rfc8216.check_update(before, listed(station, "audio"))
+
+
 def test_the_target_duration_never_shrinks(station: Station) -> None:
     run = station.open_run("720p").write(1, duration=8.34)
     assert listed(station).target == 8
