@@ -57,7 +57,8 @@ start_processes() {
     make_folders
     OWN_REDIS=$(own_redis) || fail "There is no Redis to use; the reason is above."
     if [ "$OWN_REDIS" = true ]; then needed=(redis); fi
-    as_user "$LIVESTREAM_VENV/bin/python" -m deploy.ports "${needed[@]}" ||
+    # Not as the service user: only root can see whose a port is.
+    "$LIVESTREAM_VENV/bin/python" -m deploy.ports "${needed[@]}" ||
         fail "Not started: ports are taken, as said above."
     step "Starting"
     supervised supervisord -j "$LIVESTREAM_RUN/supervisord.pid"
