@@ -84,7 +84,7 @@ introduce() {
     say ""
     say "  OBS, Settings > Stream > Custom"
     say "    Server      $(setting LIVESTREAM_RTMP_URL "rtmp://localhost:$(setting LIVESTREAM_RTMP_PORT 1935)/live")"
-    say "    Stream key  ${key:-(shown once; the admin makes a new one: Streams > Rotate key)}"
+    say "    Stream key  ${key:-(shown once; the admin makes a new one: Streams > New key)}"
     if [ "$(setting LIVESTREAM_OPEN_INGEST off)" = loopback ]; then
         say "                On this machine the key '$(first_run_said STREAM_NAME)' works as well."
     fi
