@@ -126,8 +126,10 @@ class BroadcastDesk:
             still = Broadcast.objects.filter(
                 pk=row.pk, holder=self._lease.holder, fence=self._lease.fence, wanted=row.wanted
             )
+            if reason is not EndReason.REQUESTED:  # it is about this publisher, not its successor
+                still = still.filter(ingest_name=row.ingest_name)
             if reason is EndReason.PUBLISHER_GONE:
-                still = still.filter(ingest_name=row.ingest_name, publisher_gone_at__isnull=False)
+                still = still.filter(publisher_gone_at__isnull=False)
             closed = still.update(
                 state=BroadcastState.FAILED if failed else BroadcastState.ENDED,
                 wanted=Wanted.OFF,

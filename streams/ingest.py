@@ -13,8 +13,8 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 
 from streams.ingest_node import IngestNode, IngestUnreachable
-from streams.models import Broadcast, Stream
-from streams.supervisor.states import BroadcastState, EndReason, Wanted
+from streams.models import Broadcast, Run, Stream
+from streams.supervisor.states import BroadcastState, EndReason, RunState, Wanted
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,10 @@ def admit(stream: Stream, ingest: Ingest, node: IngestNode, now: datetime) -> Br
             if broadcast is not None:
                 return broadcast
             continue
-        present = broadcast.publisher_gone_at is None
-        if broadcast.wanted == Wanted.OFF:
+        present = broadcast.publisher_gone_at is None and _publishes(node, broadcast, now)
+        if broadcast.wanted == Wanted.OFF or (present and not stream.takeover):
             return None
-        if present and not stream.takeover and _publishes(node, broadcast, now):
-            return None
-        if _is_over(broadcast, stream, now):
+        if not present and _is_over(broadcast, stream, now):
             _close(broadcast, now)
             continue
         if _replace(broadcast, ingest, now):
@@ -111,7 +109,8 @@ def _publishes(node: IngestNode, broadcast: Broadcast, now: datetime) -> bool:
 
 def gone_since(broadcast: Broadcast, now: datetime) -> datetime:
     """When a publisher left that is found to be missing."""
-    newest = broadcast.last_segment_at or broadcast.ingest_since or broadcast.started_at
+    signs = (broadcast.last_segment_at, broadcast.ingest_since, broadcast.started_at)
+    newest = max(sign for sign in signs if sign is not None)
     return newest if now - newest > QUIET else now
 
 
@@ -123,16 +122,25 @@ def _is_over(broadcast: Broadcast, stream: Stream, now: datetime) -> bool:
 
 
 def _close(broadcast: Broadcast, now: datetime) -> None:
-    """End a broadcast that nobody drives. Its folder is closed by the garbage collector."""
-    Broadcast.objects.filter(
-        pk=broadcast.pk, fence=broadcast.fence, ingest_name=broadcast.ingest_name
-    ).filter(lease_until__lte=now).update(
+    """End a broadcast that nobody drives. The garbage collector closes its folder, and ends its
+    FFmpeg should there still be one."""
+    rows = Broadcast.objects.filter(
+        pk=broadcast.pk,
+        fence=broadcast.fence,
+        ingest_name=broadcast.ingest_name,
+        lease_until__lte=now,
+    )
+    closed = rows.update(
         state=BroadcastState.ENDED,
         wanted=Wanted.OFF,
         end_reason=EndReason.PUBLISHER_GONE,
         ended_at=now,
         open_key=None,
     )
+    if closed:
+        Run.objects.filter(broadcast=broadcast).exclude(state=RunState.ENDED).update(
+            state=RunState.ENDED, ended_at=now, end_reason=EndReason.LOST
+        )
 
 
 def drop_quietly(node: IngestNode, name: str) -> None:

@@ -10,18 +10,18 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.utils import timezone
 
+from streams import lease
 from streams.desk import record
 from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.ladder.arguments import ffmpeg_arguments
 from streams.ladder.probe import ProbeError, probe
 from streams.ladder.renditions import Rendition, choose
 from streams.ladder.source import Source
-from streams.ladder.stat import Publisher
 from streams.lease import HOST, Lease
 from streams.models import Broadcast, LadderProfile, Run
 from streams.origin import run_folder
 from streams.supervisor.process import Process
-from streams.supervisor.roles import RunHandle, SourceRefused, Unavailable
+from streams.supervisor.roles import LeaseLost, RunHandle, SourceRefused, Unavailable
 from streams.supervisor.states import EndReason, RunState
 
 SEGMENT_SECONDS = 2
@@ -39,7 +39,7 @@ class BroadcastStudio:
         self._lease = held
         self._node = node
         self._root = root
-        self._video_seen: tuple[str, float] | None = None
+        self._waiting: tuple[str, float] | None = None
         self._source: Source | None = None  # of the run that is watched
 
     def adopt(self) -> RunHandle | None:
@@ -80,7 +80,11 @@ class BroadcastStudio:
             raise SourceRefused(
                 f"The video is {source.video.codec}; set the encoder to H.264 (x264, NVENC H.264…)."
             )
+        self._waiting = None
         with record():
+            # Describing may have taken longer than the lease had left.
+            if not lease.renew(self._lease):
+                raise LeaseLost
             broadcast = Broadcast.objects.prefetch_related("stream").get(
                 pk=self._lease.broadcast_id
             )
@@ -96,7 +100,7 @@ class BroadcastStudio:
         # From here on there is an FFmpeg: whatever happens to the record, it is watched.
         with contextlib.suppress(Unavailable), record():
             Run.objects.filter(pk=run.pk).update(pid=process.pid)
-            Broadcast.objects.filter(pk=broadcast.pk).update(
+            Broadcast.objects.filter(pk=broadcast.pk, fence=self._lease.fence).update(
                 source=dataclasses.asdict(source),
                 renditions=run.renditions,
                 restarts=run.number - 1,
@@ -148,38 +152,37 @@ class BroadcastStudio:
         return Process.spawn(argv, run_id=run.pk.hex, root=self._root, log=folder / "ffmpeg.log")
 
     def _describe(self, ingest_name: str) -> Source | None:
-        """What the publisher sends, or None while it cannot be told."""
+        """What the publisher sends, or None while it cannot be told. Raises SourceRefused."""
         try:
             publisher = self._node.publishers().get(ingest_name)
         except IngestUnreachable:
             return None
         if publisher is None:
             return None
+        waited = self._waited_for(ingest_name)
         source = publisher.source
-        if source is None or not source.complete:
-            self._lose_patience(publisher)
-        if source is None:
-            return None
-        if source.audio is None or source.video is None:
-            now = time.monotonic()
-            if self._video_seen is None or self._video_seen[0] != ingest_name:
-                self._video_seen = (ingest_name, now)
-            if now - self._video_seen[1] < AUDIO_PATIENCE:
+        if source is not None and (source.complete or source.video is not None):
+            alone = source.audio is None or source.video is None
+            if alone and waited < AUDIO_PATIENCE:
                 return None
-        if source.complete:
-            return source
-        with contextlib.suppress(ProbeError):
-            return probe(f"{settings.RTMP_PULL_URL}/{ingest_name}", PROBE_TIMEOUT)
-        return None
-
-    def _lose_patience(self, publisher: Publisher) -> None:
-        """nginx's own idle timer starts with the first picture or sound, so it would wait for ever.
-        Raises SourceRefused."""
-        if publisher.time_ms > MEDIA_PATIENCE * 1000:
+            if source.complete:
+                return source
+            with contextlib.suppress(ProbeError):
+                return probe(f"{settings.RTMP_PULL_URL}/{ingest_name}", PROBE_TIMEOUT)
+        if waited > MEDIA_PATIENCE:
+            # nginx's own idle timer starts with the first picture or sound.
             raise SourceRefused(
                 "The encoder is connected but sends no usable picture or sound; restart it, and "
                 "set it to H.264 and AAC."
             )
+        return None
+
+    def _waited_for(self, ingest_name: str) -> float:
+        """Seconds since this publisher was first looked at for a run."""
+        now = time.monotonic()
+        if self._waiting is None or self._waiting[0] != ingest_name:
+            self._waiting = (ingest_name, now)
+        return now - self._waiting[1]
 
     def segment_age(self, run: RunHandle) -> float | None:
         newest = run_folder.newest_segment_at(run.folder)

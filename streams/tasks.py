@@ -117,21 +117,27 @@ def clear_sessions() -> None:
 def collect_garbage() -> None:
     """Close folders of broadcasts whose row is closed, and remove what nobody plays any more."""
     root = Path(settings.HLS_ROOT)
-    open_now = {
-        pk.hex
-        for pk in Broadcast.objects.filter(open_key__isnull=False).values_list("pk", flat=True)
-    }
-    for stream, broadcast in run_folder.current_broadcasts(root):
-        if broadcast not in open_now:
-            run_folder.end_broadcast(root, stream, broadcast, timezone.now())
+    # What frees space comes first: a full disk may fail the rest.
     run_folder.remove_old(root, KEEP_ENDED)
     _put_down_strays(root)
+    # Folders before rows: a broadcast that begins meanwhile is not among them.
+    unended = list(run_folder.unended_broadcasts(root))
+    rows = Broadcast.objects.filter(open_key__isnull=False)
+    open_now = {pk.hex for pk in rows.values_list("pk", flat=True)}
+    for stream, broadcast in unended:
+        if broadcast not in open_now:
+            try:
+                run_folder.end_broadcast(root, stream, broadcast, timezone.now())
+            except OSError as error:
+                logger.warning("the folder of %s could not be closed: %s", stream, error)
 
 
 def _put_down_strays(root: Path) -> None:
     """End FFmpegs of this host whose run is over for the record, or was deleted from it."""
     for found in find_runs(root):
-        wanted = Run.objects.filter(pk=found.run_id).exclude(state=RunState.ENDED)
+        wanted = Run.objects.filter(pk=found.run_id, broadcast__open_key__isnull=False).exclude(
+            state=RunState.ENDED
+        )
         if not wanted.exists():
             logger.warning("run %s (pid %d) is nobody's; ended", found.run_id, found.pid)
             with suppress(ProcessLookupError):

@@ -1,11 +1,15 @@
 """nginx-rtmp's /stat page: who publishes, since when, and what."""
 
+import re
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from streams.ladder.source import Audio, Source, Video, in_every_browser
 
 APPLICATION = "live"
+# What clients say of themselves stands on the page as they sent it; one of them must not be able to
+# make it unreadable.
+NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class StatError(Exception):
 def parse(xml: bytes) -> dict[str, Publisher]:
     """Publishers by stream name. Streams with players only are left out. Raises StatError."""
     try:
-        root = ElementTree.fromstring(xml)
+        root = ElementTree.fromstring(NOT_XML.sub("", xml.decode("utf-8", "replace")))
     except ElementTree.ParseError as error:
         raise StatError(f"not XML: {error}") from error
     if root.tag != "rtmp":

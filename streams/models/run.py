@@ -32,8 +32,11 @@ class Run(UUIDModel):
         ordering = ("-started_at",)
         indexes = [
             models.Index(fields=("-started_at",)),
-            models.Index(fields=("broadcast", "number")),
             models.Index(fields=("state", "-started_at")),
+        ]
+        constraints = [
+            # Two writers at once would make playlists of neither.
+            models.UniqueConstraint(fields=("broadcast", "number"), name="one_run_per_number")
         ]
 
     def __str__(self) -> str:

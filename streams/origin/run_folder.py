@@ -60,13 +60,22 @@ def open_run(
     """
     broadcast = _broadcast(root, stream, broadcast_hex)
     folder = broadcast / f"{number:04d}-{run_hex[:8]}"
-    earlier = [name for name in run_folders(broadcast) if layout.run_number(name) < number]
+    if folder.exists():
+        raise FileExistsError(folder)
+    earlier = [
+        name
+        for name in run_folders(broadcast)
+        if layout.run_number(name) < number and _read_json(broadcast / name / layout.RUN_FILE)
+    ]
     first, discontinuities, names = (
         _continuation(broadcast / earlier[-1]) if earlier else (0, 0, [])
     )
-    folder.mkdir(parents=True)
+    # Under another name until it is whole: no later run could be numbered after half a folder.
+    growing = broadcast / f".{folder.name}"
+    shutil.rmtree(growing, ignore_errors=True)
+    growing.mkdir(parents=True)
     for rendition in renditions:
-        (folder / rendition.name).mkdir()
+        (growing / rendition.name).mkdir()
     facts = {
         "run": run_hex,
         "number": number,
@@ -77,7 +86,8 @@ def open_run(
         # A player that chose a rendition keeps asking for it after a run without it began.
         "names": sorted({*names, *(rendition.name for rendition in renditions)}),
     }
-    _write_json(folder / layout.RUN_FILE, facts)
+    _write_json(growing / layout.RUN_FILE, facts)
+    growing.rename(folder)
     return folder
 
 
@@ -98,6 +108,16 @@ def current_broadcasts(root: Path) -> Iterator[tuple[str, str]]:
     for folder in _folders(root):
         with contextlib.suppress(OSError):
             yield folder.name, os.readlink(folder / layout.CURRENT)
+
+
+def unended_broadcasts(root: Path) -> Iterator[tuple[str, str]]:
+    """(stream name, broadcast hex) of every broadcast whose folder does not know of an end."""
+    for stream in _folders(root):
+        for folder in _folders(stream):
+            if layout.is_stream(stream.name) and layout.is_broadcast(folder.name):
+                facts = _read_json(folder / layout.BROADCAST_FILE)
+                if facts is not None and facts.get("ended_at") is None:
+                    yield stream.name, folder.name
 
 
 def newest_segment_at(run_folder: Path) -> float | None:

@@ -144,6 +144,10 @@ class Supervisor:
         except SourceRefused as refusal:
             logger.warning("%s is refused: %s", ingest_name, refusal)
             return self._desk.end(EndReason.INPUT_UNREADABLE, str(refusal))
+        except OSError as error:  # a full disk, no FFmpeg, no more processes
+            logger.error("no run of %s could be started: %s", ingest_name, error)
+            delay = self._backoff.after(EndReason.ENCODER_CRASHED, lived=0.0)
+            self._resume_at = self._clock() + delay
         return False
 
     def _ask_to_stop(self, reason: EndReason) -> None:

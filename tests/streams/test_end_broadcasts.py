@@ -20,7 +20,7 @@ def broadcast(stream: Stream, settings: LazySettings, tmp_path: Path) -> Broadca
     broadcast = Broadcast.objects.create(
         stream=stream, open_key=stream.pk, state=BroadcastState.LIVE
     )
-    Run.objects.create(broadcast=broadcast, number=1, fence=1, host="here")
+    Run.objects.create(broadcast=broadcast, number=1, fence=1, host=lease.HOST)
     run_folder.open_broadcast(tmp_path, stream.name, broadcast.pk.hex, timezone.now(), 30)
     return broadcast
 
@@ -44,6 +44,13 @@ def test_it_closes_what_a_killed_worker_of_this_host_drove(broadcast: Broadcast)
 def test_it_leaves_alone_what_another_host_drives(broadcast: Broadcast) -> None:
     until = timezone.now() + timedelta(seconds=15)
     Broadcast.objects.update(holder="elsewhere:1", lease_until=until)
+    call_command("end_broadcasts")
+    broadcast.refresh_from_db()
+    assert broadcast.open_key is not None
+
+
+def test_it_leaves_alone_what_another_host_is_about_to_take_up_again(broadcast: Broadcast) -> None:
+    Run.objects.update(host="elsewhere")
     call_command("end_broadcasts")
     broadcast.refresh_from_db()
     assert broadcast.open_key is not None

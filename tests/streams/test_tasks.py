@@ -70,7 +70,7 @@ def test_a_publisher_missed_late_is_dated_from_the_last_segment(
 ) -> None:
     monkeypatch.setattr(node, "_get", lambda path: b"<rtmp></rtmp>")
     then = timezone.now() - timedelta(hours=8)
-    Broadcast.objects.update(ingest_since=then, last_segment_at=then)
+    Broadcast.objects.update(started_at=then, ingest_since=then, last_segment_at=then)
     tasks.reconcile()
     broadcast.refresh_from_db()
     assert broadcast.publisher_gone_at == then
@@ -96,6 +96,16 @@ def test_a_folder_whose_broadcast_is_closed_is_closed_too(broadcast: Broadcast, 
     Broadcast.objects.update(open_key=None)
     tasks.collect_garbage()
     assert list(run_folder.current_broadcasts(root)) == []
+
+
+def test_a_folder_that_nothing_points_at_is_closed_as_well(
+    broadcast: Broadcast, root: Path
+) -> None:
+    run_folder.open_broadcast(root, "stream", broadcast.pk.hex, timezone.now(), 30)
+    (root / "stream" / "current").unlink()
+    Broadcast.objects.update(open_key=None)
+    tasks.collect_garbage()
+    assert list(run_folder.unended_broadcasts(root)) == []
 
 
 @pytest.fixture

@@ -149,7 +149,9 @@ def test_a_broadcast_of_last_night_is_not_continued(
     ingest.publish(key, clientid="11")
     old = broadcast().pk
     then = timezone.now() - timedelta(hours=8)
-    Broadcast.objects.update(ingest_since=then, last_segment_at=then, lease_until=then)
+    Broadcast.objects.update(
+        started_at=then, ingest_since=then, last_segment_at=then, lease_until=then
+    )
     assert ingest.publish(key, clientid="11").status_code == 302
     assert broadcast().pk != old
     assert Broadcast.objects.get(pk=old).ended_at is not None

@@ -32,6 +32,9 @@ class Command(BaseCommand):
         ours = Q(lease_until__lte=now) | Q(holder__startswith=f"{HOST}:")
         broadcasts = Broadcast.objects.filter(ours, open_key__isnull=False)
         for broadcast in broadcasts.prefetch_related("stream"):
+            newest = Run.objects.filter(broadcast=broadcast).order_by("-number").first()
+            if newest is not None and newest.host != HOST:
+                continue  # another host's worker is between two lives
             closed = Broadcast.objects.filter(
                 pk=broadcast.pk, fence=broadcast.fence, lease_until=broadcast.lease_until
             ).update(

@@ -84,3 +84,8 @@ def test_codecs_it_does_not_know_keep_their_name_in_lower_case() -> None:
 def test_anything_else_is_an_error(page: bytes) -> None:
     with pytest.raises(StatError):
         parse(page)
+
+
+def test_one_client_cannot_make_the_page_unreadable() -> None:
+    page = PAGE.replace(b"<flashver>", b"<flashver>\x01\xff\x0c", 1)
+    assert parse(page).keys() == parse(PAGE).keys()

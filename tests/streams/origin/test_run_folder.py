@@ -140,3 +140,12 @@ def test_clearing_follows_no_links(station: Station, tmp_path: Path) -> None:
 def test_clearing_an_empty_disk_is_fine(tmp_path: Path) -> None:
     run_folder.remove_old(tmp_path / "missing", older_than=0)
     assert list(run_folder.current_broadcasts(tmp_path / "missing")) == []
+
+
+def test_half_a_folder_of_a_killed_worker_is_in_nobodys_way(station: Station) -> None:
+    station.open_run("360p").write(3)
+    (station.folder / "0002-deadbeef").mkdir()
+    (station.folder / ".0003-deadbeef").mkdir()
+    station.runs += 1
+    run = station.open_run("360p")
+    assert json.loads((run.folder / "run.json").read_text())["first_sequence"] == 3

@@ -70,6 +70,7 @@ class FakeStudio:
     clock: FakeClock
     command: str = "echo up; exec sleep 60"
     refusal: str = ""
+    error: OSError | None = None
     age: float | None = None
     longest: float = 2.0
     adopted: RunHandle | None = None
@@ -81,6 +82,8 @@ class FakeStudio:
     def start(self, ingest_name: str) -> RunHandle | None:
         if self.refusal:
             raise SourceRefused(self.refusal)
+        if self.error is not None:
+            raise self.error
         run_id = uuid4().hex
         folder = self.root / run_id
         folder.mkdir()
@@ -194,6 +197,16 @@ def test_a_source_that_cannot_be_put_on_air_ends_the_broadcast(world: World) -> 
     world.studio.refusal = "The video is hevc; set the encoder to H.264."
     assert not world.after(0.5)
     assert world.desk.log == [("end", EndReason.INPUT_UNREADABLE, world.studio.refusal)]
+
+
+def test_a_full_disk_is_tried_again_with_back_off(world: World) -> None:
+    world.studio.error = OSError("No space left on device")
+    assert world.after(0.5)
+    world.studio.error = None
+    assert world.after(0.0)
+    assert world.studio.runs == []
+    assert world.after(0.5)
+    assert len(world.studio.runs) == 1
 
 
 def test_a_stopping_worker_leaves_ffmpeg_running_and_gives_the_lease_back(world: World) -> None:
