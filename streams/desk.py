@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
 from streams import events, lease
-from streams.ingest import LISTED_WITHIN, drop_quietly, gone_since, mark_gone
+from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
 from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.lease import Lease
 from streams.models import Broadcast, Run
@@ -48,15 +48,7 @@ class BroadcastDesk:
                 if not lease.renew(self._lease):
                     raise LeaseLost
                 self._renewed_at = time.monotonic()
-            row = (
-                Broadcast.objects.filter(
-                    pk=self._lease.broadcast_id,
-                    holder=self._lease.holder,
-                    fence=self._lease.fence,
-                )
-                .prefetch_related("stream")
-                .first()
-            )
+            row = lease.held(self._lease).prefetch_related("stream").first()
             if row is None:
                 raise LeaseLost
             self._row = row
@@ -75,10 +67,8 @@ class BroadcastDesk:
 
     def _vanished(self, row: Broadcast, now: datetime) -> bool:
         """Whether the ingest no longer has the publisher, whatever callbacks said."""
-        if row.ingest_since is None or now - row.ingest_since < LISTED_WITHIN:
-            return False
         try:
-            return row.ingest_name not in self._node.publishers()
+            return is_missing(row, self._node.publishers(), now)
         except IngestUnreachable:
             return False
 
@@ -121,24 +111,14 @@ class BroadcastDesk:
         """Close the row first: it is the record; the folder can be closed again from it."""
         row = self._loaded()
         now = timezone.now()
-        failed = reason is EndReason.INPUT_UNREADABLE
         with record():
-            still = Broadcast.objects.filter(
-                pk=row.pk, holder=self._lease.holder, fence=self._lease.fence, wanted=row.wanted
-            )
+            still = lease.held(self._lease).filter(wanted=row.wanted)
             if reason is not EndReason.REQUESTED:  # it is about this publisher, not its successor
                 still = still.filter(ingest_name=row.ingest_name)
             if reason is EndReason.PUBLISHER_GONE:
                 still = still.filter(publisher_gone_at__isnull=False)
             closed = still.update(
-                state=BroadcastState.FAILED if failed else BroadcastState.ENDED,
-                wanted=Wanted.OFF,
-                end_reason=reason,
-                end_note=note,
-                ended_at=now,
-                open_key=None,
-                holder="",
-                lease_until=now,
+                **Broadcast.closing(reason, now), end_note=note, holder="", lease_until=now
             )
         if closed != 1:
             return False
@@ -164,8 +144,5 @@ class BroadcastDesk:
         return self._row
 
     def _update(self, **columns: object) -> None:
-        rows = Broadcast.objects.filter(
-            pk=self._lease.broadcast_id, holder=self._lease.holder, fence=self._lease.fence
-        )
-        if rows.update(**columns) != 1:
+        if lease.held(self._lease).update(**columns) != 1:
             raise LeaseLost

@@ -6,6 +6,7 @@ come late, twice or in the wrong order.
 
 import contextlib
 import secrets
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from django.db.models import QuerySet
 
 from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.models import Broadcast, Run, Stream
-from streams.supervisor.states import BroadcastState, EndReason, RunState, Wanted
+from streams.supervisor.states import EndReason, Wanted
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,17 @@ def _publishes(node: IngestNode, broadcast: Broadcast, now: datetime) -> bool:
         return True
 
 
+def is_missing(broadcast: Broadcast, published: Container[str], now: datetime) -> bool:
+    """Whether /stat should list the publisher of record by now, and does not."""
+    since = broadcast.ingest_since
+    return (
+        broadcast.publisher_gone_at is None
+        and since is not None
+        and now - since >= LISTED_WITHIN
+        and broadcast.ingest_name not in published
+    )
+
+
 def gone_since(broadcast: Broadcast, now: datetime) -> datetime:
     """When a publisher left that is found to be missing."""
     signs = (broadcast.last_segment_at, broadcast.ingest_since, broadcast.started_at)
@@ -130,17 +142,8 @@ def _close(broadcast: Broadcast, now: datetime) -> None:
         ingest_name=broadcast.ingest_name,
         lease_until__lte=now,
     )
-    closed = rows.update(
-        state=BroadcastState.ENDED,
-        wanted=Wanted.OFF,
-        end_reason=EndReason.PUBLISHER_GONE,
-        ended_at=now,
-        open_key=None,
-    )
-    if closed:
-        Run.objects.filter(broadcast=broadcast).exclude(state=RunState.ENDED).update(
-            state=RunState.ENDED, ended_at=now, end_reason=EndReason.LOST
-        )
+    if rows.update(**Broadcast.closing(EndReason.PUBLISHER_GONE, now)):
+        Run.settle(broadcast, EndReason.LOST, now)
 
 
 def drop_quietly(node: IngestNode, name: str) -> None:

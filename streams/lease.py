@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from streams.models import Broadcast
@@ -50,5 +50,9 @@ def release(lease: Lease) -> bool:
 
 
 def _update(lease: Lease, **columns: object) -> bool:
-    rows = Broadcast.objects.filter(pk=lease.broadcast_id, holder=lease.holder, fence=lease.fence)
-    return rows.update(**columns) == 1
+    return held(lease).update(**columns) == 1
+
+
+def held(lease: Lease) -> QuerySet[Broadcast]:
+    """The lease's row while the lease is good; no row afterwards."""
+    return Broadcast.objects.filter(pk=lease.broadcast_id, holder=lease.holder, fence=lease.fence)

@@ -3,7 +3,6 @@
 import logging
 import threading
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,7 +18,7 @@ from redis.exceptions import RedisError
 
 from streams import lease
 from streams.desk import BroadcastDesk
-from streams.ingest import LISTED_WITHIN, drop_quietly, gone_since, mark_gone
+from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
 from streams.ingest_node import IngestUnreachable, node
 from streams.ladder.stat import Publisher
 from streams.models import Broadcast, Run
@@ -80,23 +79,13 @@ def reconcile() -> None:
         publishers = None
     broadcasts = list(Broadcast.objects.filter(open_key__isnull=False))
     for broadcast in broadcasts:
-        if publishers is not None and _missing(broadcast, publishers, now):
+        if publishers is not None and is_missing(broadcast, publishers, now):
             mark_gone(broadcast, gone_since(broadcast, now))
         if broadcast.lease_until <= now:
             ask_for_driver(broadcast.pk)
     if publishers is not None:
         _drop_strangers(publishers, {broadcast.ingest_name for broadcast in broadcasts})
     cache.set(RECONCILED_AT, now.timestamp(), timeout=3600)
-
-
-def _missing(broadcast: Broadcast, publishers: dict[str, Publisher], now: datetime) -> bool:
-    since = broadcast.ingest_since
-    return (
-        broadcast.publisher_gone_at is None
-        and since is not None
-        and now - since > LISTED_WITHIN
-        and broadcast.ingest_name not in publishers
-    )
 
 
 def _drop_strangers(publishers: dict[str, Publisher], known: set[str]) -> None:

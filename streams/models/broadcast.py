@@ -1,5 +1,8 @@
 """Broadcasts: one time on air each, from the first publish to the end."""
 
+from datetime import datetime
+from typing import Any
+
 from django.db import models
 from django.utils import timezone
 
@@ -66,6 +69,18 @@ class Broadcast(UUIDModel):
             models.Index(fields=("stream", "-started_at")),
             models.Index(fields=("state", "-started_at")),
         ]
+
+    @staticmethod
+    def closing(reason: EndReason, now: datetime) -> dict[str, Any]:
+        """The columns of a broadcast that is over, for one conditional update."""
+        failed = reason is EndReason.INPUT_UNREADABLE
+        return {
+            "state": BroadcastState.FAILED if failed else BroadcastState.ENDED,
+            "wanted": Wanted.OFF,
+            "end_reason": reason,
+            "ended_at": now,
+            "open_key": None,
+        }
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M:%S}"

@@ -1,5 +1,7 @@
 """Runs: one FFmpeg process each, working for a broadcast."""
 
+from datetime import datetime
+
 from django.db import models
 from django.utils import timezone
 
@@ -38,6 +40,13 @@ class Run(UUIDModel):
             # Two writers at once would make playlists of neither.
             models.UniqueConstraint(fields=("broadcast", "number"), name="one_run_per_number")
         ]
+
+    @classmethod
+    def settle(cls, broadcast: Broadcast, reason: EndReason, now: datetime) -> None:
+        """Close the runs of a broadcast that nobody will watch any more."""
+        cls.objects.filter(broadcast=broadcast).exclude(state=RunState.ENDED).update(
+            state=RunState.ENDED, ended_at=now, end_reason=reason
+        )
 
     def __str__(self) -> str:
         return f"run {self.number}"

@@ -103,13 +103,6 @@ def end_broadcast(root: Path, stream: str, broadcast_hex: str, ended_at: datetim
             current.unlink()
 
 
-def current_broadcasts(root: Path) -> Iterator[tuple[str, str]]:
-    """(stream name, broadcast hex) of every broadcast that `current` points at."""
-    for folder in _folders(root):
-        with contextlib.suppress(OSError):
-            yield folder.name, os.readlink(folder / layout.CURRENT)
-
-
 def unended_broadcasts(root: Path) -> Iterator[tuple[str, str]]:
     """(stream name, broadcast hex) of every broadcast whose folder does not know of an end."""
     for stream in _folders(root):

@@ -92,10 +92,12 @@ def test_driving_a_broadcast_that_somebody_drives_returns_at_once(broadcast: Bro
 def test_a_folder_whose_broadcast_is_closed_is_closed_too(broadcast: Broadcast, root: Path) -> None:
     run_folder.open_broadcast(root, "stream", broadcast.pk.hex, timezone.now(), 30)
     tasks.collect_garbage()
-    assert list(run_folder.current_broadcasts(root)) == [("stream", broadcast.pk.hex)]
+    assert list(run_folder.unended_broadcasts(root)) == [("stream", broadcast.pk.hex)]
+    assert (root / "stream" / "current").readlink() == Path(broadcast.pk.hex)
     Broadcast.objects.update(open_key=None)
     tasks.collect_garbage()
-    assert list(run_folder.current_broadcasts(root)) == []
+    assert list(run_folder.unended_broadcasts(root)) == []
+    assert not (root / "stream" / "current").is_symlink()
 
 
 def test_a_folder_that_nothing_points_at_is_closed_as_well(

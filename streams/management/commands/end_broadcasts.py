@@ -13,7 +13,7 @@ from streams.lease import HOST
 from streams.models import Broadcast, Run
 from streams.origin import run_folder
 from streams.supervisor.process import Process, find_runs
-from streams.supervisor.states import BroadcastState, EndReason, RunState, Wanted
+from streams.supervisor.states import EndReason
 
 
 class Command(BaseCommand):
@@ -37,16 +37,8 @@ class Command(BaseCommand):
                 continue  # another host's worker is between two lives
             closed = Broadcast.objects.filter(
                 pk=broadcast.pk, fence=broadcast.fence, lease_until=broadcast.lease_until
-            ).update(
-                state=BroadcastState.ENDED,
-                wanted=Wanted.OFF,
-                end_reason=EndReason.REQUESTED,
-                ended_at=now,
-                open_key=None,
-            )
+            ).update(**Broadcast.closing(EndReason.REQUESTED, now))
             if closed:
-                Run.objects.filter(broadcast=broadcast).exclude(state=RunState.ENDED).update(
-                    state=RunState.ENDED, ended_at=now, end_reason=EndReason.REQUESTED
-                )
+                Run.settle(broadcast, EndReason.REQUESTED, now)
                 run_folder.end_broadcast(root, broadcast.stream.name, broadcast.pk.hex, now)
                 self.stdout.write(f"ended the broadcast of {broadcast.stream.name}")

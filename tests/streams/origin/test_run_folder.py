@@ -26,7 +26,8 @@ def test_opening_a_broadcast_makes_it_current(station: Station) -> None:
         "grace_seconds": 30,
         "ended_at": None,
     }
-    assert list(run_folder.current_broadcasts(station.root)) == [(STREAM, BROADCAST)]
+    assert list(run_folder.unended_broadcasts(station.root)) == [(STREAM, BROADCAST)]
+    assert (station.root / STREAM / "current").readlink() == Path(BROADCAST)
 
 
 def test_opening_a_run_makes_a_folder_for_each_rendition(station: Station) -> None:
@@ -139,7 +140,7 @@ def test_clearing_follows_no_links(station: Station, tmp_path: Path) -> None:
 
 def test_clearing_an_empty_disk_is_fine(tmp_path: Path) -> None:
     run_folder.remove_old(tmp_path / "missing", older_than=0)
-    assert list(run_folder.current_broadcasts(tmp_path / "missing")) == []
+    assert list(run_folder.unended_broadcasts(tmp_path / "missing")) == []
 
 
 def test_half_a_folder_of_a_killed_worker_is_in_nobodys_way(station: Station) -> None:
