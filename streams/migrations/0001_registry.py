@@ -12,7 +12,6 @@ from django.db import migrations, models
 
 import streams.models.ladder_profile
 import streams.names
-import streams.supervisor.states
 
 
 class Migration(migrations.Migration):
@@ -261,15 +260,15 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             (
-                                streams.supervisor.states.Wanted["ON"],
-                                streams.supervisor.states.Wanted["ON"],
+                                "on",
+                                "on",
                             ),
                             (
-                                streams.supervisor.states.Wanted["OFF"],
-                                streams.supervisor.states.Wanted["OFF"],
+                                "off",
+                                "off",
                             ),
                         ],
-                        default=streams.supervisor.states.Wanted["ON"],
+                        default="on",
                         editable=False,
                         max_length=8,
                     ),
@@ -279,27 +278,27 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             (
-                                streams.supervisor.states.BroadcastState["STARTING"],
-                                streams.supervisor.states.BroadcastState["STARTING"],
+                                "starting",
+                                "starting",
                             ),
                             (
-                                streams.supervisor.states.BroadcastState["LIVE"],
-                                streams.supervisor.states.BroadcastState["LIVE"],
+                                "live",
+                                "live",
                             ),
                             (
-                                streams.supervisor.states.BroadcastState["RECONNECTING"],
-                                streams.supervisor.states.BroadcastState["RECONNECTING"],
+                                "reconnecting",
+                                "reconnecting",
                             ),
                             (
-                                streams.supervisor.states.BroadcastState["ENDED"],
-                                streams.supervisor.states.BroadcastState["ENDED"],
+                                "ended",
+                                "ended",
                             ),
                             (
-                                streams.supervisor.states.BroadcastState["FAILED"],
-                                streams.supervisor.states.BroadcastState["FAILED"],
+                                "failed",
+                                "failed",
                             ),
                         ],
-                        default=streams.supervisor.states.BroadcastState["STARTING"],
+                        default="starting",
                         editable=False,
                         max_length=16,
                     ),
@@ -315,44 +314,44 @@ class Migration(migrations.Migration):
                         blank=True,
                         choices=[
                             (
-                                streams.supervisor.states.EndReason["REQUESTED"],
-                                streams.supervisor.states.EndReason["REQUESTED"],
+                                "requested",
+                                "requested",
                             ),
                             (
-                                streams.supervisor.states.EndReason["PUBLISHER_GONE"],
-                                streams.supervisor.states.EndReason["PUBLISHER_GONE"],
+                                "publisher_gone",
+                                "publisher_gone",
                             ),
                             (
-                                streams.supervisor.states.EndReason["INPUT_NOT_READY"],
-                                streams.supervisor.states.EndReason["INPUT_NOT_READY"],
+                                "input_not_ready",
+                                "input_not_ready",
                             ),
                             (
-                                streams.supervisor.states.EndReason["INPUT_UNREADABLE"],
-                                streams.supervisor.states.EndReason["INPUT_UNREADABLE"],
+                                "input_unreadable",
+                                "input_unreadable",
                             ),
                             (
-                                streams.supervisor.states.EndReason["ENCODER_CRASHED"],
-                                streams.supervisor.states.EndReason["ENCODER_CRASHED"],
+                                "encoder_crashed",
+                                "encoder_crashed",
                             ),
                             (
-                                streams.supervisor.states.EndReason["KILLED"],
-                                streams.supervisor.states.EndReason["KILLED"],
+                                "killed",
+                                "killed",
                             ),
                             (
-                                streams.supervisor.states.EndReason["STALLED"],
-                                streams.supervisor.states.EndReason["STALLED"],
+                                "stalled",
+                                "stalled",
                             ),
                             (
-                                streams.supervisor.states.EndReason["REPLANNED"],
-                                streams.supervisor.states.EndReason["REPLANNED"],
+                                "replanned",
+                                "replanned",
                             ),
                             (
-                                streams.supervisor.states.EndReason["LEASE_LOST"],
-                                streams.supervisor.states.EndReason["LEASE_LOST"],
+                                "lease_lost",
+                                "lease_lost",
                             ),
                             (
-                                streams.supervisor.states.EndReason["LOST"],
-                                streams.supervisor.states.EndReason["LOST"],
+                                "lost",
+                                "lost",
                             ),
                         ],
                         editable=False,
@@ -543,19 +542,19 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             (
-                                streams.supervisor.states.RunState["STARTING"],
-                                streams.supervisor.states.RunState["STARTING"],
+                                "starting",
+                                "starting",
                             ),
                             (
-                                streams.supervisor.states.RunState["RUNNING"],
-                                streams.supervisor.states.RunState["RUNNING"],
+                                "running",
+                                "running",
                             ),
                             (
-                                streams.supervisor.states.RunState["ENDED"],
-                                streams.supervisor.states.RunState["ENDED"],
+                                "ended",
+                                "ended",
                             ),
                         ],
-                        default=streams.supervisor.states.RunState["STARTING"],
+                        default="starting",
                         max_length=16,
                     ),
                 ),
@@ -567,44 +566,44 @@ class Migration(migrations.Migration):
                         blank=True,
                         choices=[
                             (
-                                streams.supervisor.states.EndReason["REQUESTED"],
-                                streams.supervisor.states.EndReason["REQUESTED"],
+                                "requested",
+                                "requested",
                             ),
                             (
-                                streams.supervisor.states.EndReason["PUBLISHER_GONE"],
-                                streams.supervisor.states.EndReason["PUBLISHER_GONE"],
+                                "publisher_gone",
+                                "publisher_gone",
                             ),
                             (
-                                streams.supervisor.states.EndReason["INPUT_NOT_READY"],
-                                streams.supervisor.states.EndReason["INPUT_NOT_READY"],
+                                "input_not_ready",
+                                "input_not_ready",
                             ),
                             (
-                                streams.supervisor.states.EndReason["INPUT_UNREADABLE"],
-                                streams.supervisor.states.EndReason["INPUT_UNREADABLE"],
+                                "input_unreadable",
+                                "input_unreadable",
                             ),
                             (
-                                streams.supervisor.states.EndReason["ENCODER_CRASHED"],
-                                streams.supervisor.states.EndReason["ENCODER_CRASHED"],
+                                "encoder_crashed",
+                                "encoder_crashed",
                             ),
                             (
-                                streams.supervisor.states.EndReason["KILLED"],
-                                streams.supervisor.states.EndReason["KILLED"],
+                                "killed",
+                                "killed",
                             ),
                             (
-                                streams.supervisor.states.EndReason["STALLED"],
-                                streams.supervisor.states.EndReason["STALLED"],
+                                "stalled",
+                                "stalled",
                             ),
                             (
-                                streams.supervisor.states.EndReason["REPLANNED"],
-                                streams.supervisor.states.EndReason["REPLANNED"],
+                                "replanned",
+                                "replanned",
                             ),
                             (
-                                streams.supervisor.states.EndReason["LEASE_LOST"],
-                                streams.supervisor.states.EndReason["LEASE_LOST"],
+                                "lease_lost",
+                                "lease_lost",
                             ),
                             (
-                                streams.supervisor.states.EndReason["LOST"],
-                                streams.supervisor.states.EndReason["LOST"],
+                                "lost",
+                                "lost",
                             ),
                         ],
                         max_length=24,

@@ -1,6 +1,8 @@
 """The registry: who may stream what, and what was on air."""
 
 from streams.models.broadcast import Broadcast
+from streams.models.event import Event
+from streams.models.host import Host
 from streams.models.ladder_profile import LadderProfile, LadderRendition
 from streams.models.run import Run
 from streams.models.stream import Stream, Visibility
@@ -9,6 +11,8 @@ from streams.models.user import User
 
 __all__ = [
     "Broadcast",
+    "Event",
+    "Host",
     "LadderProfile",
     "LadderRendition",
     "Run",

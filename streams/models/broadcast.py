@@ -20,18 +20,21 @@ class Broadcast(UUIDModel):
     # at the same moment open one broadcast, on databases without conditional constraints too.
     open_key = models.UUIDField(null=True, unique=True, editable=False)
     wanted = models.CharField(
-        max_length=8, choices=[(w, w) for w in Wanted], default=Wanted.ON, editable=False
+        max_length=8,
+        choices=[(w.value, w.value) for w in Wanted],
+        default=Wanted.ON,
+        editable=False,
     )
     state = models.CharField(
         max_length=16,
-        choices=[(s, s) for s in BroadcastState],
+        choices=[(s.value, s.value) for s in BroadcastState],
         default=BroadcastState.STARTING,
         editable=False,
     )
     started_at = models.DateTimeField(default=timezone.now, editable=False)
     ended_at = models.DateTimeField(null=True, editable=False)
     end_reason = models.CharField(
-        max_length=24, choices=[(r, r) for r in EndReason], blank=True, editable=False
+        max_length=24, choices=[(r.value, r.value) for r in EndReason], blank=True, editable=False
     )
 
     end_note = models.CharField(
@@ -61,6 +64,30 @@ class Broadcast(UUIDModel):
     restarts = models.PositiveIntegerField(default=0, editable=False)
     # Set once the source's key frames turned out too far apart to be cut as they are.
     copy_refused = models.BooleanField(default=False, editable=False)
+    shed = models.PositiveSmallIntegerField(
+        default=0,
+        editable=False,
+        help_text="So many of the dearest encoded renditions are left out, because FFmpeg was "
+        "slower than real time.",
+    )
+    copy_only = models.BooleanField(
+        default=False, editable=False, help_text="No host had room for encoded renditions."
+    )
+    ladder_note = models.CharField(
+        max_length=255,
+        blank=True,
+        editable=False,
+        help_text="Why the ladder is shorter than its profile; empty: it is not.",
+    )
+    findings = models.JSONField(
+        default=list, editable=False, help_text="What could be better about the source."
+    )
+    crashes = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Runs in a row that ended within a minute."
+    )
+    # The internal name of the publisher after whose crashes no further run was tried; emptied by
+    # hand to try again, and of no meaning once another publisher has come.
+    gave_up_on = models.CharField(max_length=128, blank=True, editable=False)
 
     class Meta:
         ordering = ("-started_at",)

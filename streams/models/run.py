@@ -19,15 +19,22 @@ class Run(UUIDModel):
     ingest_name = models.CharField(max_length=128)
     folder = models.CharField(max_length=255, blank=True)
     state = models.CharField(
-        max_length=16, choices=[(s, s) for s in RunState], default=RunState.STARTING
+        max_length=16, choices=[(s.value, s.value) for s in RunState], default=RunState.STARTING
     )
     started_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
-    end_reason = models.CharField(max_length=24, choices=[(r, r) for r in EndReason], blank=True)
+    end_reason = models.CharField(
+        max_length=24, choices=[(r.value, r.value) for r in EndReason], blank=True
+    )
     exit_code = models.IntegerField(null=True, help_text="Negative: the signal that ended it.")
     renditions = models.JSONField(default=list)
     fps = models.FloatField(null=True)
     speed = models.FloatField(null=True, help_text="1.0 is real time.")
+    cpu = models.FloatField(null=True, help_text="Cores in use.")
+    first_sequence = models.PositiveIntegerField(
+        default=0, help_text="The media sequence number of its first segment."
+    )
+    segments = models.PositiveIntegerField(default=0, help_text="Public segments, as last seen.")
     log_tail = models.TextField(blank=True)
 
     class Meta:
