@@ -149,7 +149,13 @@ class BroadcastStudio:
             folder=folder,
             segment_seconds=SEGMENT_SECONDS,
         )
-        return Process.spawn(argv, run_id=run.pk.hex, root=self._root, log=folder / "ffmpeg.log")
+        return Process.spawn(
+            argv,
+            run_id=run.pk.hex,
+            root=self._root,
+            log=folder / "ffmpeg.log",
+            limits=settings.FFMPEG_LIMITS,
+        )
 
     def _describe(self, ingest_name: str) -> Source | None:
         """What the publisher sends, or None while it cannot be told. Raises SourceRefused."""

@@ -24,6 +24,7 @@ from streams.ladder.stat import Publisher
 from streams.models import Broadcast, Run
 from streams.origin import run_folder
 from streams.studio import BroadcastStudio
+from streams.supervisor import isolation
 from streams.supervisor.loop import Supervisor
 from streams.supervisor.process import Process, find_runs
 from streams.supervisor.states import RunState
@@ -108,6 +109,7 @@ def collect_garbage() -> None:
     root = Path(settings.HLS_ROOT)
     # What frees space comes first: a full disk may fail the rest.
     run_folder.remove_old(root, KEEP_ENDED)
+    isolation.remove_leftovers()
     _put_down_strays(root)
     # Folders before rows: a broadcast that begins meanwhile is not among them.
     unended = list(run_folder.unended_broadcasts(root))

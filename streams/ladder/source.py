@@ -11,6 +11,11 @@ def in_every_browser(profile: str) -> bool:
     return profile.lower() in BROWSER_PROFILES
 
 
+def protocols(url: str) -> str:
+    """The only protocols FFmpeg needs to read this address."""
+    return "rtmp,tcp" if url.startswith("rtmp:") else "file"
+
+
 @dataclass(frozen=True)
 class Video:
     """`codec` in lower case as FFmpeg names it (h264, hevc, av1…), empty while only announced;
