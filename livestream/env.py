@@ -42,6 +42,7 @@ class Environment:
     ffmpeg_cores: float
     cpu_share: float
     disk_min_free: int
+    most_broadcasts: int
     time_zone: str
 
 
@@ -79,6 +80,7 @@ def read() -> Environment:
         ffmpeg_cores=_number(env, "LIVESTREAM_FFMPEG_CORES", 0),
         cpu_share=_number(env, "LIVESTREAM_CPU_SHARE", 0.9, most=1),
         disk_min_free=env.int("LIVESTREAM_DISK_MIN_FREE", default=200_000_000),
+        most_broadcasts=env.int("LIVESTREAM_MOST_BROADCASTS", default=100),
         time_zone=env.str("TZ", default="") or "UTC",
     )
 

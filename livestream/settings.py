@@ -108,6 +108,8 @@ CHANNEL_LAYERS = {
 
 CELERY_BROKER_URL = ENV.redis_url
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# However long Redis is away, FFmpegs have to be watched.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 1,
     "socket_timeout": 1,
@@ -124,8 +126,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "reconcile": {
         "task": "streams.tasks.reconcile",
-        "schedule": 3.0,
-        "options": {"expires": 3.0},
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
     },
     "collect-garbage": {
         "task": "streams.tasks.collect_garbage",
@@ -195,6 +197,7 @@ INGEST_URL = ENV.ingest_url
 INGEST_NODE = ENV.ingest_node
 FFMPEG_LIMITS = Limits(nice=ENV.ffmpeg_nice, memory=ENV.ffmpeg_memory, cores=ENV.ffmpeg_cores)
 CPU_SHARE = ENV.cpu_share
+MOST_BROADCASTS = ENV.most_broadcasts
 DISK_MIN_FREE = ENV.disk_min_free
 MONGODB_URI = ENV.mongodb_uri
 
