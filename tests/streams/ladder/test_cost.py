@@ -26,12 +26,12 @@ def test_a_sound_alone_costs_next_to_nothing() -> None:
     assert cost.of(source, choose(source, DEFAULT_RUNGS, allow_copy=True)) < 0.05
 
 
-def test_twice_the_frames_cost_twice_as_much() -> None:
-    assert of(1920, 1080, 60) == pytest.approx(2 * of(1920, 1080), rel=0.05)
+def test_twice_the_frames_cost_nearly_twice_as_much() -> None:
+    assert of(1920, 1080, 60) == pytest.approx(2 * of(1920, 1080), rel=0.1)
 
 
-def test_an_encoded_top_costs_more_than_all_that_is_below_it() -> None:
-    assert of(1920, 1080, allow_copy=False) > 2 * of(1920, 1080)
+def test_an_encoded_top_costs_as_much_as_all_that_is_below_it() -> None:
+    assert of(1920, 1080, allow_copy=False) == pytest.approx(2 * of(1920, 1080), rel=0.1)
 
 
 def test_an_unknown_frame_rate_counts_as_a_usual_one() -> None:
