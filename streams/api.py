@@ -32,14 +32,16 @@ def state_of(broadcast: Broadcast | None, now: datetime) -> str:
     return str(broadcast.state)
 
 
-def stream_state(stream: Stream) -> dict[str, Any]:
+def stream_state(stream: Stream, viewers: int | None = None) -> dict[str, Any]:
     """The stream as JSON: {"name", "title", "description", "state", "started_at": ISO 8601 or
     None, "viewers", "hls": URL of the master playlist, "thumbnail": URL or None, "tracks": some of
     "video" and "audio"}."""
     broadcast = None
     if stream.enabled:
         broadcast = Broadcast.objects.filter(open_key=stream.pk).first()
-    return _describe(stream, broadcast, presence.count(stream.pk), timezone.now())
+    if viewers is None:
+        viewers = presence.count(stream.pk)
+    return _describe(stream, broadcast, viewers, timezone.now())
 
 
 def on_air() -> list[dict[str, Any]]:

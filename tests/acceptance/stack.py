@@ -124,6 +124,15 @@ class Stack:
             if mark in _read(entry / "environ") + _read(entry / "cmdline")
         ]
 
+    def encoders(self) -> list[int]:
+        """The pids of the FFmpegs that work for this installation."""
+        return [
+            pid
+            for pid in self.processes()
+            if b"LIVESTREAM_RUN_ID=" in _read(Path(f"/proc/{pid}/environ"))
+            and _read(Path(f"/proc/{pid}/comm")).strip() == b"ffmpeg"
+        ]
+
     def leftovers(self) -> list[str]:
         """What should have gone with `stop`: processes and listening ports."""
         left = [_read(Path(f"/proc/{pid}/cmdline")).decode() for pid in self.processes()]
