@@ -107,6 +107,8 @@ CHANNEL_LAYERS = {
 
 CELERY_BROKER_URL = ENV.redis_url
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# However long Redis is away, FFmpegs have to be watched.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 1,
     "socket_timeout": 1,
@@ -123,8 +125,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "reconcile": {
         "task": "streams.tasks.reconcile",
-        "schedule": 3.0,
-        "options": {"expires": 3.0},
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
     },
     "collect-garbage": {
         "task": "streams.tasks.collect_garbage",
@@ -192,6 +194,7 @@ OPEN_INGEST = DEBUG or ENV.open_ingest == "loopback"
 INGEST_SECRET = ENV.ingest_secret
 INGEST_URL = ENV.ingest_url
 INGEST_NODE = ENV.ingest_node
+MOST_BROADCASTS = ENV.most_broadcasts
 DISK_MIN_FREE = ENV.disk_min_free
 MONGODB_URI = ENV.mongodb_uri
 

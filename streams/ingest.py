@@ -6,6 +6,7 @@ come late, twice or in the wrong order.
 
 import contextlib
 import secrets
+import time
 from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,8 @@ from django.db.models import QuerySet
 
 from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.models import Broadcast, Run, Stream
-from streams.supervisor.states import EndReason, Wanted
+from streams.supervisor.states import BroadcastState, EndReason, EventKind, Wanted
+from streams.timeline import note
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ LISTED_WITHIN = timedelta(seconds=5)
 # Segments come every two seconds; a longer silence tells since when a publisher has been away that
 # nobody saw leave (the machine was off, or everything was stopped).
 QUIET = timedelta(seconds=15)
+# OBS comes back by itself after it was dropped for its codec; that is one broadcast, not ten.
+SILENCE = 0.7  # seconds
+REFUSED_LATELY = timedelta(minutes=10)
 
 
 def open_broadcast(stream: Stream) -> Broadcast | None:
@@ -49,21 +54,61 @@ def admit(stream: Stream, ingest: Ingest, node: IngestNode, now: datetime) -> Br
     for _ in range(5):  # each round lost was won by another publisher
         broadcast = open_broadcast(stream)
         if broadcast is None:
-            broadcast = _open(stream, ingest, now)
+            broadcast = _reopen(stream, ingest, now) or _open(stream, ingest, now)
             if broadcast is not None:
+                note(broadcast.pk, EventKind.PUBLISHED, f"A publisher came from {ingest.address}.")
                 return broadcast
             continue
         present = broadcast.publisher_gone_at is None and _publishes(node, broadcast, now)
-        if broadcast.wanted == Wanted.OFF or (present and not stream.takeover):
+        if broadcast.wanted == Wanted.OFF:
+            return None
+        if present and not stream.takeover:
+            text = f"A second publisher, from {ingest.address}, was refused."
+            note(broadcast.pk, EventKind.REFUSED, text)
             return None
         if not present and _is_over(broadcast, stream, now):
             _close(broadcast, now)
             continue
         if _replace(broadcast, ingest, now):
-            if present:
-                drop_quietly(node, broadcast.ingest_name)
+            drop_quietly(node, broadcast.ingest_name)
+            _tell_of_return(broadcast, ingest, present, now)
             return broadcast
     return None
+
+
+def _tell_of_return(broadcast: Broadcast, ingest: Ingest, present: bool, now: datetime) -> None:
+    if present:
+        text = f"A second publisher, from {ingest.address}, replaced the first."
+        note(broadcast.pk, EventKind.TAKEN_OVER, text)
+        return
+    away = (now - broadcast.publisher_gone_at).total_seconds() if broadcast.publisher_gone_at else 0
+    text = f"The publisher came back from {ingest.address}" + (
+        f" after {away:.0f} s." if away else "."
+    )
+    note(broadcast.pk, EventKind.RECONNECTED, text)
+
+
+def _reopen(stream: Stream, ingest: Ingest, now: datetime) -> Broadcast | None:
+    """The stream's newest broadcast, if it was refused lately before anything was on air."""
+    newest = Broadcast.objects.filter(stream=stream).order_by("-started_at").first()
+    if newest is None or newest.state != BroadcastState.FAILED or newest.ended_at is None:
+        return None
+    if newest.renditions or now - newest.ended_at > REFUSED_LATELY:
+        return None
+    try:
+        reopened = Broadcast.objects.filter(
+            pk=newest.pk, open_key=None, ended_at=newest.ended_at
+        ).update(
+            open_key=stream.pk,
+            wanted=Wanted.ON,
+            state=BroadcastState.STARTING,
+            ended_at=None,
+            end_reason="",
+            **_columns(ingest, now),
+        )
+    except IntegrityError:  # somebody opened another one in this very moment
+        return None
+    return newest if reopened == 1 else None
 
 
 def _open(stream: Stream, ingest: Ingest, now: datetime) -> Broadcast | None:
@@ -83,7 +128,7 @@ def _replace(broadcast: Broadcast, ingest: Ingest, now: datetime) -> bool:
             open_key=broadcast.open_key,
             wanted=Wanted.ON,
             ingest_name=broadcast.ingest_name,
-        ).update(publisher_gone_at=None, **_columns(ingest, now))
+        ).update(**_columns(ingest, now))
         == 1
     )
 
@@ -95,17 +140,31 @@ def _columns(ingest: Ingest, now: datetime) -> dict[str, object]:
         "ingest_client": ingest.client,
         "ingest_address": ingest.address,
         "ingest_since": now,
+        "publisher_gone_at": None,
+        # Crashes and refusals were about the publisher before.
+        "crashes": 0,
+        "gave_up_on": "",
+        "end_note": "",
     }
 
 
 def _publishes(node: IngestNode, broadcast: Broadcast, now: datetime) -> bool:
-    """Whether the publisher of record is really there; its `done` may never have come."""
+    """Whether the publisher of record is really there; its `done` may never have come.
+
+    One that is listed but silent is a dead connection that nginx has yet to notice: an encoder
+    sends sound and picture many times a second.
+    """
     if broadcast.ingest_since is not None and now - broadcast.ingest_since < LISTED_WITHIN:
         return True
     try:
-        return broadcast.ingest_name in node.publishers(fresh=True)
+        before = node.publishers(fresh=True).get(broadcast.ingest_name)
+        if before is None:
+            return False
+        time.sleep(SILENCE)
+        after = node.publishers(fresh=True).get(broadcast.ingest_name)
     except IngestUnreachable:
         return True
+    return after is not None and after.bytes_in > before.bytes_in
 
 
 def is_missing(broadcast: Broadcast, published: Container[str], now: datetime) -> bool:
@@ -142,7 +201,7 @@ def _close(broadcast: Broadcast, now: datetime) -> None:
         ingest_name=broadcast.ingest_name,
         lease_until__lte=now,
     )
-    if rows.update(**Broadcast.closing(EndReason.PUBLISHER_GONE, now)):
+    if rows.update(**broadcast.closing(EndReason.PUBLISHER_GONE, now)):
         Run.settle(broadcast, EndReason.LOST, now)
 
 
@@ -165,9 +224,12 @@ def left(node_name: str, client: str, address: str) -> QuerySet[Broadcast]:
 
 def mark_gone(broadcast: Broadcast, now: datetime) -> bool:
     """Record that the broadcast's publisher left, unless another one took its place meanwhile."""
-    return (
-        Broadcast.objects.filter(
-            pk=broadcast.pk, ingest_name=broadcast.ingest_name, publisher_gone_at=None
-        ).update(publisher_gone_at=now)
-        == 1
-    )
+    marked = Broadcast.objects.filter(
+        pk=broadcast.pk,
+        open_key__isnull=False,
+        ingest_name=broadcast.ingest_name,
+        publisher_gone_at=None,
+    ).update(publisher_gone_at=now)
+    if marked == 1:
+        note(broadcast.pk, EventKind.PUBLISHER_LEFT, "The publisher left.", at=now)
+    return marked == 1

@@ -65,7 +65,7 @@ case ${1-} in
     origin) run_origin ;;
     web) run_web ;;
     worker)
-        exec "$LIVESTREAM_VENV/bin/celery" -A livestream worker --pool threads -c 64 \
+        exec "$LIVESTREAM_VENV/bin/celery" -A livestream worker --pool threads -c 8 \
             -Q broadcasts,chores --disable-prefetch --without-gossip --without-mingle \
             --loglevel INFO
         ;;
