@@ -88,13 +88,13 @@ def test_two_viewers_chat(
     others().reads("is <b>anybody</b> here?")
 
 
-def test_the_page_goes_offline_when_the_publisher_leaves(
+def test_the_page_says_that_it_ended_when_the_publisher_leaves(
     stack: Stack, viewer: Viewer, publisher: Publisher
 ) -> None:
     viewer.stage("playing", 25)
     publisher.stop()
     left = time.monotonic()
-    viewer.stage("offline", 40)
-    stack.note("publisher gone to an offline page, with 2 s of grace", left)
+    viewer.stage("ended", 40)
+    stack.note("publisher gone to “ended” on the page, with 2 s of grace", left)
     assert viewer.page.evaluate("window.firstLoad")
     assert viewer.errors == []
