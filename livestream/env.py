@@ -25,6 +25,7 @@ class Environment:
     csrf_trusted_origins: list[str]
     https: bool
     var: Path
+    run: str
     mongodb_uri: str
     redis_url: str
     public_api_url: str
@@ -62,6 +63,7 @@ def read() -> Environment:
         csrf_trusted_origins=env.list("CSRF_TRUSTED_ORIGINS", default=[]),
         https=_boolean("LIVESTREAM_HTTPS"),
         var=var,
+        run=run,
         mongodb_uri=env.str("MONGODB_URI", default=""),
         redis_url=env.str("REDIS_URL", default="") or "redis://127.0.0.1:6379/0",
         public_api_url=_public(env, "PUBLIC_API_URL", "/api"),
