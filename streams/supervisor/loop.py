@@ -1,6 +1,7 @@
 """The loop: look, decide, act, report; one supervisor drives one broadcast."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 # FFmpeg's end is seen at once; this is for everything else.
 TICK = 1.0
 LOG_TAIL_BYTES = 4000
+LEAST_ROOM = 65_536  # bytes
 
 
 class Supervisor:
@@ -167,6 +169,7 @@ class Supervisor:
             finished=run.progress is not None and run.progress.ended,
             produced=self._studio.segment_age(run) is not None,
             log=log,
+            disk_full=is_full(run.folder),
         )
         self._desk.run_ended(run, reason, run.process.exit_code, log)
         run.process.close()
@@ -193,6 +196,15 @@ class Supervisor:
             # Without knowing, one FFmpeg too few is better than one too many.
             logger.warning("run %s is stopped: its lease is lost", run.run_id)
         run.process.put_down()
+
+
+def is_full(folder: Path) -> bool:
+    """Whether nothing more can be written there, not even FFmpeg's complaint."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:  # the folder is gone
+        return False
+    return disk.f_bavail * disk.f_frsize < LEAST_ROOM or (disk.f_files > 0 and disk.f_favail == 0)
 
 
 def last_words(log: Path) -> str:
