@@ -178,8 +178,8 @@ def _of_sound(sound: Sound | None) -> Iterator[Finding]:
     if sound.codec != "aac":
         yield Finding(
             "audio_codec",
-            f"The sound is {sound.codec or 'of an unknown codec'} and is encoded again; AAC is passed "
-            "through.",
+            f"The sound is {sound.codec or 'of an unknown codec'} and is encoded again; AAC is "
+            "passed through.",
             "hint",
         )
     if sound.sample_rate and sound.sample_rate not in SAMPLE_RATES:

@@ -1,5 +1,6 @@
 """Endings: why a run ended, from its exit code and FFmpeg's last words, and that in a sentence."""
 
+import errno
 import re
 import signal
 
@@ -68,6 +69,12 @@ def _by_words(finished: bool, produced: bool, log: str, *, known_to_fail: bool) 
     return EndReason.PUBLISHER_GONE if finished else EndReason.KILLED
 
 
+def not_started(error: OSError) -> EndReason:
+    """Why a run could not even be started."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return EndReason.DISK_FULL if full else EndReason.ENCODER_CRASHED
+
+
 SENTENCES = {
     EndReason.REQUESTED: "It was stopped by hand, or nobody wants the broadcast any more.",
     EndReason.PUBLISHER_GONE: "The publisher disconnected, or another one took its place.",
@@ -80,17 +87,17 @@ SENTENCES = {
         "restart the stream."
     ),
     EndReason.ENCODER_CRASHED: (
-        "FFmpeg ended with an error, and another one takes over. When this repeats, its last words "
-        "tell more."
+        "FFmpeg ended with an error; its last words, in the admin, tell more. When this repeats, "
+        "restart the stream in OBS."
     ),
-    EndReason.KILLED: "Somebody or something outside ended FFmpeg; another one takes over.",
+    EndReason.KILLED: "FFmpeg was ended from outside, by a person or by the system.",
     EndReason.STALLED: (
         "FFmpeg wrote nothing for ten seconds and was replaced. When this repeats, look at the "
         "connection between OBS and this server, and at the load of this machine."
     ),
     EndReason.DISK_FULL: (
-        "The disk was full, so nothing could be written. Free some space there; another FFmpeg "
-        "starts by itself."
+        "The disk is full, so nothing could be written. Free some space; FFmpeg starts again by "
+        "itself."
     ),
     EndReason.SLOW: (
         "FFmpeg was slower than real time, so the next one makes fewer renditions. For all of "
@@ -104,6 +111,11 @@ SENTENCES = {
         "ended while no worker ran."
     ),
 }
+# Of a whole broadcast, where it differs from a run's.
+FAREWELLS = {
+    EndReason.REQUESTED: "The broadcast was stopped.",
+    EndReason.PUBLISHER_GONE: "The publisher did not come back in time; the broadcast is over.",
+}
 OUT_OF_MEMORY = (
     "FFmpeg was killed from outside. If nobody did that by hand, the machine ran out of memory "
     "(`dmesg` names the victims): make fewer renditions, or give it more."
@@ -111,6 +123,8 @@ OUT_OF_MEMORY = (
 
 # FFmpeg's words, and what they mean to who has to do something about them. First match wins.
 MEANINGS = [
+    (r"No such file or directory: 'ffmpeg'", "FFmpeg is not installed, or not where the worker "
+     "looks for programs."),
     (r"Unknown encoder", "This FFmpeg was built without an encoder that the ladder needs (x264 or "
      "AAC). Install your system's full ffmpeg package."),
     (r"Unrecognized option|Option .* not found|No such filter", "This FFmpeg does not know an "
@@ -152,7 +166,12 @@ def explain(reason: EndReason, log: str, exit_code: int | None = None) -> str:
                 return meaning
     if reason is EndReason.ENCODER_CRASHED and exit_code is not None and -exit_code in FAULTS:
         return (
-            f"FFmpeg crashed ({signal.Signals(-exit_code).name}), and another one takes over. When "
-            "this repeats, update FFmpeg; a damaged stream or faulty memory can cause it too."
+            f"FFmpeg crashed ({signal.Signals(-exit_code).name}). When this repeats, update FFmpeg; "
+            "a damaged stream or faulty memory can cause it too."
         )
     return SENTENCES[reason]
+
+
+def farewell(reason: EndReason) -> str:
+    """Why a broadcast is over."""
+    return FAREWELLS.get(reason) or explain(reason, "")

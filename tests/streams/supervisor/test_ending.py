@@ -1,5 +1,6 @@
 """Every way a run can end: a table, and FFmpegs that really end so."""
 
+import errno
 import os
 import shutil
 import signal
@@ -13,8 +14,16 @@ from uuid import uuid4
 
 import pytest
 
-from streams.supervisor.ending import MEANINGS, OUT_OF_MEMORY, SENTENCES, classify, explain
-from streams.supervisor.loop import is_full, last_words
+from streams.supervisor.ending import (
+    MEANINGS,
+    OUT_OF_MEMORY,
+    SENTENCES,
+    classify,
+    explain,
+    farewell,
+    not_started,
+)
+from streams.supervisor.look import is_full, last_words
 from streams.supervisor.process import Process
 from streams.supervisor.progress import read as read_progress
 from streams.supervisor.states import EndReason
@@ -24,8 +33,8 @@ BROKEN = "rtmp://127.0.0.1:1935/live/x: Invalid data found when processing input
 DAMAGED = "Error while decoding stream #0:0: Invalid data found when processing input"
 FULL = "av_interleaved_write_frame(): No space left on device"
 DISK_FAULT = "av_interleaved_write_frame(): Input/output error"
-# The longest text that an event or a broadcast's note takes.
-LONGEST = 255
+# An event or a broadcast's note takes 255; what was tried may stand before it.
+LONGEST = 220
 
 
 @pytest.mark.parametrize(
@@ -282,6 +291,21 @@ def test_ffmpegs_last_words_make_the_sentence_precise() -> None:
 def test_a_kill_is_explained_by_a_lack_of_memory() -> None:
     assert "out of memory" in explain(EndReason.KILLED, "", -signal.SIGKILL)
     assert "out of memory" not in explain(EndReason.KILLED, "", 255)
+
+
+def test_a_program_that_is_missing_is_named() -> None:
+    error = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "ffmpeg")
+    assert "not installed" in explain(not_started(error), str(error))
+
+
+def test_a_run_that_cannot_start_on_a_full_disk_says_so() -> None:
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "run.json")
+    assert "disk is full" in explain(not_started(error), str(error))
+
+
+def test_the_end_of_a_broadcast_is_told_as_such() -> None:
+    assert "broadcast is over" in farewell(EndReason.PUBLISHER_GONE)
+    assert farewell(EndReason.INPUT_UNREADABLE) == SENTENCES[EndReason.INPUT_UNREADABLE]
 
 
 def test_a_fault_of_ffmpeg_is_named() -> None:
