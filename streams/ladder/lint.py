@@ -1,9 +1,11 @@
 """Lint: what could be better about a source, measured from a sample, with advice in OBS's words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from streams.ladder.renditions import highest_first, top_rung
+from streams.ladder.rungs import Rung
 from streams.ladder.sample import Picture, Sample, Sound
 from streams.ladder.source import in_every_browser
 
@@ -36,26 +38,13 @@ class Finding:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Target:
-    """The video bitrate that the ladder gives a picture whose shorter side has `height` lines."""
-
-    height: int
-    bits_per_second: int
-
-    def for_picture(self, picture: Picture) -> float:
-        lines = min(picture.width, picture.height)
-        larger = (lines / self.height) ** 1.5 if lines > self.height else 1.0
-        return self.bits_per_second * larger * (1.5 if picture.frames_per_second > FAST else 1.0)
-
-
-def lint(sample: Sample, target: Target | None = None) -> list[Finding]:
-    """Findings, the weighty ones first."""
-    findings = [*_of_picture(sample.picture, target), *_of_sound(sample.sound)]
+def lint(sample: Sample, rungs: Sequence[Rung]) -> list[Finding]:
+    """Findings, the weighty ones first. `rungs`: of the profile; none means DEFAULT_RUNGS."""
+    findings = [*_of_picture(sample.picture, rungs), *_of_sound(sample.sound)]
     return sorted(findings, key=lambda finding: finding.severity == "hint")
 
 
-def _of_picture(picture: Picture | None, target: Target | None) -> Iterator[Finding]:
+def _of_picture(picture: Picture | None, rungs: Sequence[Rung]) -> Iterator[Finding]:
     if picture is None:
         yield Finding(
             "no_video",
@@ -66,7 +55,7 @@ def _of_picture(picture: Picture | None, target: Target | None) -> Iterator[Find
     if picture.seconds >= ENOUGH_SECONDS:
         yield from _of_key_frames(picture)
         yield from _of_frames(picture)
-        yield from _of_bitrate(picture, target)
+        yield from _of_bitrate(picture, rungs)
 
 
 def _of_format(picture: Picture) -> Iterator[Finding]:
@@ -143,23 +132,22 @@ def _of_frames(picture: Picture) -> Iterator[Finding]:
         )
 
 
-def _of_bitrate(picture: Picture, target: Target | None) -> Iterator[Finding]:
+def _of_bitrate(picture: Picture, rungs: Sequence[Rung]) -> Iterator[Finding]:
     rate, lines = picture.bits_per_second, min(picture.width, picture.height)
-    if target is not None:
-        right = target.for_picture(picture)
-        if rate > right * TOO_MUCH:
-            yield Finding(
-                "bitrate_high",
-                f"The picture takes {megabits(rate)}; {megabits(right)} are enough for {lines}p. "
-                "Viewers of the best quality need all of it: lower the bitrate.",
-            )
-        elif rate < right * TOO_LITTLE:
-            yield Finding(
-                "bitrate_low",
-                f"The picture has only {megabits(rate)}; for {lines}p {megabits(right)} are usual. "
-                "If it looks blocky when things move, raise the bitrate or make it smaller.",
-                "hint",
-            )
+    right = usual_bitrate(picture, rungs)
+    if rate > right * TOO_MUCH:
+        yield Finding(
+            "bitrate_high",
+            f"The picture takes {megabits(rate)}; {megabits(right)} are enough for {lines}p. Where "
+            "it is passed through, viewers of the best quality need all of it: lower the bitrate.",
+        )
+    elif rate < right * TOO_LITTLE:
+        yield Finding(
+            "bitrate_low",
+            f"The picture has only {megabits(rate)}; for {lines}p {megabits(right)} are usual. "
+            "If it looks blocky when things move, raise the bitrate or make it smaller.",
+            "hint",
+        )
     busiest = picture.busiest(BUSY_WINDOW)
     if busiest > rate * UNSTEADY:
         yield Finding(
@@ -193,6 +181,14 @@ def _of_sound(sound: Sound | None) -> Iterator[Finding]:
 
 def _near(value: float, usual: tuple[float, ...], tolerance: float) -> bool:
     return any(abs(value / one - 1) <= tolerance for one in usual)
+
+
+def usual_bitrate(picture: Picture, rungs: Sequence[Rung]) -> float:
+    """What the ladder would give a picture like this, more for more points or frames."""
+    lines = min(picture.width, picture.height)
+    rung = top_rung(lines, highest_first(rungs))
+    larger = (lines / rung.height) ** 1.5 if lines > rung.height else 1.0
+    return rung.video_bitrate * larger * (1.5 if picture.frames_per_second > FAST else 1.0)
 
 
 def megabits(bits_per_second: float) -> str:

@@ -5,9 +5,11 @@ import os
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from streams.ladder.lint import Finding, Target, lint
+from streams.ladder.lint import Finding, lint
+from streams.ladder.rungs import Rung
 from streams.ladder.sample import Sample, parse
 
 # Two key frames of OBS's default distance, 8.3 s, lie within it wherever it begins.
@@ -104,12 +106,13 @@ class Inspector:
         ingest_name: str,
         shape: tuple[object, ...],
         run_age: float,
-        target: Target | None,
+        rungs: Callable[[], Sequence[Rung]],
     ) -> Inspection | None:
-        """Never blocks. `shape`: what makes the source another one when it changes."""
+        """Never blocks. `shape`: what makes the source another one when it changes; `rungs` is
+        asked for the profile once there is a sample."""
         subject = (ingest_name, *shape)
         if self._sampler is not None:
-            return self._collect(self._sampler, now, subject, target)
+            return self._collect(self._sampler, now, subject, rungs)
         due = run_age >= AFTER_START and now >= self._not_before
         if due and subject != self._inspected and _slots.acquire(blocking=False):
             try:
@@ -121,7 +124,11 @@ class Inspector:
         return None
 
     def _collect(
-        self, sampler: Sampler, now: float, subject: tuple[object, ...], target: Target | None
+        self,
+        sampler: Sampler,
+        now: float,
+        subject: tuple[object, ...],
+        rungs: Callable[[], Sequence[Rung]],
     ) -> Inspection | None:
         if subject == self._subject and not sampler.done(now):
             return None
@@ -130,10 +137,11 @@ class Inspector:
         if sample is None:
             self._not_before = now + (AGAIN_AFTER if subject == self._subject else 0.0)
             return None
+        findings = lint(sample, rungs())
         self._inspected = subject
         picture = sample.picture
         distance = picture.longest_key_frame_distance if picture is not None else None
-        return Inspection(lint(sample, target), distance)
+        return Inspection(findings, distance)
 
     def close(self) -> None:
         """End a sampler that is at work."""

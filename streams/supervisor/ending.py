@@ -166,8 +166,8 @@ def explain(reason: EndReason, log: str, exit_code: int | None = None) -> str:
                 return meaning
     if reason is EndReason.ENCODER_CRASHED and exit_code is not None and -exit_code in FAULTS:
         return (
-            f"FFmpeg crashed ({signal.Signals(-exit_code).name}). When this repeats, update FFmpeg; "
-            "a damaged stream or faulty memory can cause it too."
+            f"FFmpeg crashed ({signal.Signals(-exit_code).name}). When this repeats, update "
+            "FFmpeg; a damaged stream or faulty memory can cause it too."
         )
     return SENTENCES[reason]
 

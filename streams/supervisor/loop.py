@@ -115,6 +115,7 @@ class Supervisor:
         try:
             over = self._act(facts)
             if not over:
+                self._advise()
                 self._desk.report(state_of(facts), self._run, self._output)
         except Unavailable as error:
             logger.warning("the record is away, runs go on: %s", error)
@@ -176,6 +177,11 @@ class Supervisor:
             case End(reason):
                 return self._desk.end(reason)
         return False
+
+    def _advise(self) -> None:
+        advice = self._studio.advice(self._run)
+        if advice is not None and self._run is not None:
+            self._desk.advise(advice, self._run.number)
 
     def _start(self, ingest_name: str) -> bool:
         try:

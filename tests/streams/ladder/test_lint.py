@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from streams.ladder.lint import Finding, Target, lint
+from streams.ladder.lint import Finding, lint, usual_bitrate
+from streams.ladder.rungs import Rung
 from streams.ladder.sample import Packet, Picture, Sample, Sound
 
 AAC = Sound("aac", 48_000)
-TARGET = Target(height=720, bits_per_second=3_000_000)
+RUNGS = (Rung(720, 3_000_000), Rung(360, 700_000))
 # The longest text that an event takes.
 LONGEST = 255
 
@@ -26,7 +27,7 @@ GOOD = Picture("h264", "High", 1280, 720, 16 / 9, packets())
 
 
 def codes(picture: Picture | None, sound: Sound | None = AAC) -> list[str]:
-    return [finding.code for finding in lint(Sample(picture, sound), TARGET)]
+    return [finding.code for finding in lint(Sample(picture, sound), RUNGS)]
 
 
 def with_packets(some: tuple[Packet, ...]) -> Picture:
@@ -108,7 +109,7 @@ def test_it_listens_to_the_sound(sound: Sound | None, expected: list[str]) -> No
 def every_finding() -> list[Finding]:
     samples = [Sample(case[1], AAC) for case in CASES]
     samples += [Sample(GOOD, None), Sample(GOOD, Sound("mp3", 22_050))]
-    return [finding for sample in samples for finding in lint(sample, TARGET)]
+    return [finding for sample in samples for finding in lint(sample, RUNGS)]
 
 
 @pytest.mark.parametrize("finding", every_finding(), ids=lambda finding: finding.code)
@@ -119,19 +120,19 @@ def test_advice_is_sentences_that_fit_into_the_record(finding: Finding) -> None:
 
 
 def test_the_advice_names_what_was_measured_and_what_to_set() -> None:
-    [finding] = lint(Sample(with_packets(packets(gop=25 / 3)), AAC), TARGET)
+    [finding] = lint(Sample(with_packets(packets(gop=25 / 3)), AAC), RUNGS)
     assert "every 8.3 s" in finding.advice
     assert "Keyframe Interval to 2 s" in finding.advice
     assert finding.severity == "warning"
 
 
 def test_one_key_frame_is_no_measure_but_a_bound() -> None:
-    [finding] = lint(Sample(with_packets(packets(gop=100)), AAC), TARGET)
+    [finding] = lint(Sample(with_packets(packets(gop=100)), AAC), RUNGS)
     assert "18 s or less often" in finding.advice
 
 
 def test_key_frames_that_cost_latency_only_are_a_hint() -> None:
-    [finding] = lint(Sample(with_packets(packets(gop=4)), AAC), TARGET)
+    [finding] = lint(Sample(with_packets(packets(gop=4)), AAC), RUNGS)
     assert (finding.code, finding.severity) == ("key_frames_far_apart", "hint")
 
 
@@ -146,5 +147,6 @@ def test_more_frames_and_more_points_may_take_more() -> None:
     assert codes(quick) == codes(large) == []
 
 
-def test_without_a_target_no_bitrate_is_wrong() -> None:
-    assert lint(Sample(with_packets(packets(bits_per_second=5e7)), AAC)) == []
+def test_a_picture_between_two_rungs_has_a_target_between_theirs() -> None:
+    half = replace(with_packets(packets(bits_per_second=1.85e6)), width=960, height=540)
+    assert usual_bitrate(half, RUNGS) == pytest.approx(1.85e6)

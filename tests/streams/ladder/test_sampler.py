@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from streams.ladder import sampler as module
-from streams.ladder.lint import Target, lint
+from streams.ladder.lint import lint
+from streams.ladder.rungs import Rung
 from streams.ladder.sample import Sample
 from streams.ladder.sampler import Inspection, Inspector, Sampler
 
 SECONDS = 6.0
-TARGET = Target(height=36, bits_per_second=100_000)
+RUNGS = (Rung(36, 100_000),)
 SHAPE = ("h264", 64, 36)
 NOISE = "nullsrc=s=64x36:r=30,geq=random(1)*255:128:128"
 Make = Callable[..., Path]
@@ -60,7 +61,7 @@ def wait_until_done(sampler: Sampler) -> None:
 
 
 def codes(sample: Sample) -> list[str]:
-    return [finding.code for finding in lint(sample, TARGET)]
+    return [finding.code for finding in lint(sample, RUNGS)]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ class Visit:
     def look(
         self, name: str, shape: tuple[object, ...] = SHAPE, run_age: float = 60.0
     ) -> Inspection | None:
-        return self.inspector.look(self.now, name, shape, run_age, TARGET)
+        return self.inspector.look(self.now, name, shape, run_age, lambda: RUNGS)
 
     def result(self, name: str, shape: tuple[object, ...] = SHAPE) -> Inspection:
         deadline = time.monotonic() + 15
