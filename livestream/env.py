@@ -11,6 +11,8 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from streams.origin.pressure import Watermark
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -36,7 +38,8 @@ class Environment:
     ingest_url: str
     ingest_node: str
     rtmp_pull_url: str
-    disk_min_free: int
+    disk_low: Watermark
+    disk_min_free: Watermark
     time_zone: str
 
 
@@ -69,7 +72,8 @@ def read() -> Environment:
         ingest_node=env.str("LIVESTREAM_INGEST_NODE", default="") or "local",
         rtmp_pull_url=env.str("LIVESTREAM_RTMP_PULL_URL", default="")
         or f"rtmp://127.0.0.1:{rtmp_port}/live",
-        disk_min_free=env.int("LIVESTREAM_DISK_MIN_FREE", default=200_000_000),
+        disk_low=_watermark(env, "LIVESTREAM_DISK_LOW", "1000000000,10%"),
+        disk_min_free=_watermark(env, "LIVESTREAM_DISK_MIN_FREE", "200000000,5%"),
         time_zone=env.str("TZ", default="") or "UTC",
     )
 
@@ -98,6 +102,16 @@ def _choice(env: environ.Env, name: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ImproperlyConfigured(f"{name} is {value!r}; it takes {' or '.join(choices)}.")
     return value
+
+
+def _watermark(env: environ.Env, name: str, default: str) -> Watermark:
+    value: str = env.str(name, default="") or default
+    try:
+        return Watermark.parse(value)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}; write bytes, a percentage, or both: 1000000000,10%."
+        ) from None
 
 
 def _public(env: environ.Env, name: str, path: str) -> str:

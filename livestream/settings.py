@@ -192,6 +192,7 @@ OPEN_INGEST = DEBUG or ENV.open_ingest == "loopback"
 INGEST_SECRET = ENV.ingest_secret
 INGEST_URL = ENV.ingest_url
 INGEST_NODE = ENV.ingest_node
+DISK_LOW = ENV.disk_low
 DISK_MIN_FREE = ENV.disk_min_free
 MONGODB_URI = ENV.mongodb_uri
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from streams import lease
+from streams import disk, lease
 from streams.desk import BroadcastDesk
 from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
 from streams.ingest_node import IngestUnreachable, node
@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 # How long a publisher may be on no broadcast.
 STRANGER_PATIENCE = 5.0
-KEEP_ENDED = 600.0
 RECONCILED_AT = "reconciled_at"
 
 stopping = threading.Event()
@@ -107,7 +106,7 @@ def collect_garbage() -> None:
     """Close folders of broadcasts whose row is closed, and remove what nobody plays any more."""
     root = Path(settings.HLS_ROOT)
     # What frees space comes first: a full disk may fail the rest.
-    run_folder.remove_old(root, KEEP_ENDED)
+    disk.relieve(root)
     _put_down_strays(root)
     # Folders before rows: a broadcast that begins meanwhile is not among them.
     unended = list(run_folder.unended_broadcasts(root))
