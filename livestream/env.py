@@ -40,6 +40,7 @@ class Environment:
     rtmp_pull_url: str
     disk_low: Watermark
     disk_min_free: Watermark
+    most_broadcasts: int
     time_zone: str
 
 
@@ -74,6 +75,7 @@ def read() -> Environment:
         or f"rtmp://127.0.0.1:{rtmp_port}/live",
         disk_low=_watermark(env, "LIVESTREAM_DISK_LOW", "1000000000,10%"),
         disk_min_free=_watermark(env, "LIVESTREAM_DISK_MIN_FREE", "200000000,5%"),
+        most_broadcasts=env.int("LIVESTREAM_MOST_BROADCASTS", default=100),
         time_zone=env.str("TZ", default="") or "UTC",
     )
 

@@ -1,5 +1,5 @@
 import json
-import os
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -73,19 +73,6 @@ def test_the_first_end_is_the_one_that_counts(station: Station) -> None:
     assert (station.folder / "broadcast.json").read_text() == before
 
 
-def test_the_newest_segment_is_one_that_all_renditions_have(station: Station) -> None:
-    run = station.open_run("720p", "360p").write(1, only="360p")
-    assert run_folder.newest_segment_at(run.folder) is None
-    run.write(1, only="720p").write(1, only="360p")
-    os.utime(run.folder / "720p/000000.m4s", (1000, 1000))
-    os.utime(run.folder / "360p/000000.m4s", (900, 900))
-    assert run_folder.newest_segment_at(run.folder) == 1000
-
-
-def test_a_folder_that_is_gone_has_no_newest_segment(tmp_path: Path) -> None:
-    assert run_folder.newest_segment_at(tmp_path / "gone") is None
-
-
 def test_half_a_folder_of_a_killed_worker_is_in_nobodys_way(station: Station) -> None:
     station.open_run("360p").write(3)
     (station.folder / "0002-deadbeef").mkdir()
@@ -116,3 +103,19 @@ def test_numbers_never_go_back_though_all_that_is_listed_is_broken(station: Stat
     for segment in run.folder.glob("720p/*.m4s"):
         segment.write_bytes(b"")
     assert facts(station.open_run("720p").folder)["first_sequence"] == 10
+
+
+def test_numbers_go_on_when_the_folders_before_are_lost(station: Station) -> None:
+    station.open_run("720p").write(3)
+    shutil.rmtree(station.folder)
+    station.folder.mkdir()
+    opened = run_folder.open_run(station.root, STREAM, BROADCAST, "c" * 32, 2, [], 2, floor=(33, 1))
+    found = facts(opened.folder)
+    assert (found["first_sequence"], found["discontinuity_sequence"]) == (33, 1)
+    assert opened.first_sequence == 33
+
+
+def test_the_folders_count_where_they_are_there(station: Station) -> None:
+    station.open_run("720p").write(3)
+    opened = run_folder.open_run(station.root, STREAM, BROADCAST, "c" * 32, 2, [], 2, floor=(33, 1))
+    assert opened.first_sequence == 3
