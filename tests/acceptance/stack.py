@@ -85,9 +85,9 @@ class Stack:
 
         def running() -> dict[str, int]:
             found = re.findall(r"^(\w+) +RUNNING +pid (\d+)", self.control("status"), re.M)
-            return {name: int(pid) for name, pid in found} if len(found) == 6 else {}
+            return {name: int(pid) for name, pid in found} if len(found) == 7 else {}
 
-        return until(running, 15, "six running processes")
+        return until(running, 15, "seven running processes")
 
     def shell(self, code: str) -> str:
         """Run Python with this installation's models; what it prints."""
