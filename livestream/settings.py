@@ -3,6 +3,7 @@
 import sys
 
 from livestream import env as environment
+from streams.supervisor.isolation import Limits
 
 ENV = environment.read()
 
@@ -107,6 +108,8 @@ CHANNEL_LAYERS = {
 
 CELERY_BROKER_URL = ENV.redis_url
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# However long Redis is away, FFmpegs have to be watched.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 1,
     "socket_timeout": 1,
@@ -192,6 +195,8 @@ OPEN_INGEST = DEBUG or ENV.open_ingest == "loopback"
 INGEST_SECRET = ENV.ingest_secret
 INGEST_URL = ENV.ingest_url
 INGEST_NODE = ENV.ingest_node
+FFMPEG_LIMITS = Limits(nice=ENV.ffmpeg_nice, memory=ENV.ffmpeg_memory, cores=ENV.ffmpeg_cores)
+CPU_SHARE = ENV.cpu_share
 MOST_BROADCASTS = ENV.most_broadcasts
 DISK_LOW = ENV.disk_low
 DISK_MIN_FREE = ENV.disk_min_free

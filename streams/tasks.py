@@ -7,19 +7,20 @@ from typing import Any
 from uuid import UUID
 
 from celery import shared_task
-from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from streams import disk, foreman
+from streams import capacity, disk, foreman
 from streams.crew import Crew
 from streams.foreman import Foreman
 from streams.ingest_node import node
 from streams.models import Broadcast
 from streams.origin import run_folder
+from streams.supervisor import isolation
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +38,9 @@ def the_foreman() -> Foreman:
     return Foreman(crew(), Path(settings.HLS_ROOT))
 
 
-@worker_ready.connect
+@worker_init.connect
 def take_up(**_: Any) -> None:
-    """Adopt what the last worker left."""
+    """Adopt what the last worker left; not only once the broker answers."""
     the_foreman().start()
 
 
@@ -90,6 +91,8 @@ def collect_garbage() -> None:
     root = Path(settings.HLS_ROOT)
     # What frees space comes first: a full disk may fail the rest.
     disk.relieve(root)
+    isolation.remove_leftovers()
+    capacity.forget_hosts(timezone.now())
     # Folders before rows: a broadcast that begins meanwhile is not among them.
     unended = list(run_folder.unended_broadcasts(root))
     rows = Broadcast.objects.filter(open_key__isnull=False)
