@@ -14,7 +14,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from streams import capacity, disk, foreman
+from streams import capacity, foreman
 from streams.crew import Crew
 from streams.foreman import Foreman
 from streams.ingest_node import node
@@ -89,8 +89,6 @@ def clear_sessions() -> None:
 def collect_garbage() -> None:
     """Close folders of broadcasts whose row is closed, and remove what nobody plays any more."""
     root = Path(settings.HLS_ROOT)
-    # What frees space comes first: a full disk may fail the rest.
-    disk.relieve(root)
     isolation.remove_leftovers()
     capacity.forget_hosts(timezone.now())
     # Folders before rows: a broadcast that begins meanwhile is not among them.
