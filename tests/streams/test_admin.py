@@ -33,7 +33,8 @@ def broadcast(stream: Stream) -> Broadcast:
 @pytest.mark.parametrize(
     "page",
     ["", "streams/stream/", "streams/broadcast/", "streams/run/", "streams/host/",
-     "streams/ladderprofile/", "streams/user/", "auth/group/", "chat/message/", "streams/stream/add/", "streams/user/add/"],
+     "streams/ladderprofile/", "streams/user/", "auth/group/", "chat/message/",
+     "streams/stream/add/", "streams/user/add/"],
 )  # fmt: skip
 def test_its_lists_open(admin: Client, broadcast: Broadcast, page: str) -> None:
     assert admin.get(f"/admin/{page}").status_code == 200
