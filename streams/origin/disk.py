@@ -1,24 +1,27 @@
 """The disk: reads run folders into histories, and remembers what has not changed since."""
 
+import contextlib
 import json
 import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from streams.origin import init_segment, layout, master, segment_list
+from streams.origin import floor, init_segment, layout, link, master, segment_list
 from streams.origin.file_memory import MOST, FileMemory
 from streams.origin.history import History, Rendition, Run, Span
 from streams.origin.playlist import WINDOW
 from streams.origin.segment_list import Segment
+from streams.origin.whole_segments import WholeSegments
 
 
 class Disk:
-    """Everything the origin knows. Nothing here writes."""
+    """Everything the origin knows. It writes only which target durations were told."""
 
     def __init__(self, root: Path) -> None:
         self._root = Path(os.path.realpath(root))
         self._files = FileMemory()
+        self._whole = WholeSegments()
         self._target_durations: dict[Path, int] = {}
         self._measured: dict[Path, tuple[tuple[str, int, int], list[master.Variant]]] = {}
 
@@ -27,11 +30,8 @@ class Disk:
 
     def current(self, stream: str) -> str | None:
         """The hex of the broadcast that is open, None when there is none."""
-        try:
-            broadcast = os.readlink(self._root / stream / layout.CURRENT)
-        except OSError:
-            return None
-        return broadcast if layout.is_broadcast(broadcast) else None
+        broadcast = link.read(self._root / stream / layout.CURRENT)
+        return broadcast if broadcast and layout.is_broadcast(broadcast) else None
 
     def history(self, stream: str, broadcast: str) -> History | None:
         """The newest runs of a broadcast, enough to fill a window; None when there is none."""
@@ -55,6 +55,7 @@ class Disk:
             grace_seconds=float(facts.get("grace_seconds", 30)),
             ended_at=datetime.fromisoformat(ended_at) if ended_at else None,
             runs=tuple(reversed(runs)),
+            floor=floor.read(folder),
         )
 
     def owns(self, path: Path) -> bool:
@@ -67,10 +68,15 @@ class Disk:
         return path if path.is_file() and self.owns(path) else None
 
     def target_duration(self, stream: str, history: History) -> int:
-        """Seconds; never less than it was for this broadcast, as RFC 8216 6.2.1 demands."""
+        """Seconds; never less than any origin told for this broadcast (RFC 8216 6.2.1)."""
         folder = self._root / stream / history.broadcast
-        before = self._target_durations.pop(folder, 0)
-        target = max([before, *(run.target_duration for run in history.runs)])
+        told = max(
+            self._target_durations.pop(folder, 0),
+            self._files.read(folder / layout.TARGETS_FILE, _largest) or 0,
+        )
+        target = max([told, *(run.target_duration for run in history.runs)])
+        if target > told:
+            _note_target(folder, target)
         self._target_durations[folder] = target
         if len(self._target_durations) > MOST:
             del self._target_durations[next(iter(self._target_durations))]
@@ -161,7 +167,7 @@ class Disk:
                 height=entry["height"],
                 fps=entry["fps"],
                 bandwidth=entry["bandwidth"],
-                segments=segment_list.parse(data.decode()),
+                segments=self._whole.of(folder / name, segment_list.parse(data.decode())),
             ),
         )
         return found or Rendition(
@@ -189,6 +195,17 @@ def finished_at(run: Path, renditions: list[str], number: int) -> float | None:
         )
     except (OSError, ValueError):
         return None
+
+
+def _largest(lines: bytes) -> int:
+    return max((int(line) for line in lines.split()), default=0)
+
+
+def _note_target(broadcast: Path, seconds: int) -> None:
+    """Appended, so that of two origins neither undoes what the other noted. Without room on the
+    disk each remembers its own."""
+    with contextlib.suppress(OSError), (broadcast / layout.TARGETS_FILE).open("a") as file:
+        file.write(f"{seconds}\n")
 
 
 def _size(path: Path) -> int:

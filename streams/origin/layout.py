@@ -14,6 +14,8 @@ RUN_FILE = "run.json"
 LIST_FILE = "index.m3u8"
 INIT_FILE = "init.mp4"
 THUMBNAIL_FILE = "thumb.jpg"
+# Of a broadcast: every EXT-X-TARGETDURATION that was told, one a line.
+TARGETS_FILE = "targets.txt"
 
 
 def is_broadcast(name: str) -> bool:
@@ -22,6 +24,10 @@ def is_broadcast(name: str) -> bool:
 
 def is_run(name: str) -> bool:
     return re.fullmatch(RUN, name) is not None
+
+
+def is_segment(name: str) -> bool:
+    return re.fullmatch(SEGMENT, name) is not None
 
 
 def is_stream(name: str) -> bool:

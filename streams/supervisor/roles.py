@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from streams.supervisor.cpu import CpuMeter
 from streams.supervisor.ending import explain
 from streams.supervisor.process import Process
 from streams.supervisor.progress import DropMeter, Progress, SpeedMeter
@@ -68,6 +69,7 @@ class RunHandle:
     meter: SpeedMeter = field(default_factory=SpeedMeter)
     input_meter: SpeedMeter = field(default_factory=SpeedMeter)
     drops: DropMeter = field(default_factory=DropMeter)
+    cpu: CpuMeter = field(default_factory=CpuMeter)
     progress: Progress | None = None
     asked: EndReason | None = None
     asked_at: float = 0.0

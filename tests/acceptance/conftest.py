@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.acceptance.stack import Stack, until
+from tests.acceptance.viewer import FLAGS
 
 NOTES = pytest.StashKey[list[str]]()
 
@@ -19,7 +21,19 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
     finally:
         stack.stop()
     until(lambda: not stack.leftovers(), 5, f"nothing of the stack is left: {stack.leftovers()}")
+    import shutil
+
+    shutil.copytree(stack.var / "log", "/tmp/vw_logs", dirs_exist_ok=True)
     stack.remove()
+
+
+# Not for the session: Playwright's event loop would be in the way of tests with their own.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield browser
+        browser.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -85,9 +85,9 @@ class Stack:
 
         def running() -> dict[str, int]:
             found = re.findall(r"^(\w+) +RUNNING +pid (\d+)", self.control("status"), re.M)
-            return {name: int(pid) for name, pid in found} if len(found) == 6 else {}
+            return {name: int(pid) for name, pid in found} if len(found) == 7 else {}
 
-        return until(running, 15, "six running processes")
+        return until(running, 15, "seven running processes")
 
     def shell(self, code: str) -> str:
         """Run Python with this installation's models; what it prints."""
@@ -122,6 +122,15 @@ class Stack:
             int(entry.name)
             for entry in others
             if mark in _read(entry / "environ") + _read(entry / "cmdline")
+        ]
+
+    def encoders(self) -> list[int]:
+        """The pids of the FFmpegs that work for this installation."""
+        return [
+            pid
+            for pid in self.processes()
+            if b"LIVESTREAM_RUN_ID=" in _read(Path(f"/proc/{pid}/environ"))
+            and _read(Path(f"/proc/{pid}/comm")).strip() == b"ffmpeg"
         ]
 
     def leftovers(self) -> list[str]:

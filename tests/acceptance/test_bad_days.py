@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -31,22 +30,8 @@ class Live:
         goal = self.playlist().newest + count
         until(lambda: self.playlist().newest >= goal, 30, f"{count} more segments")
 
-    def encoders(self) -> list[int]:
-        """The pids of the FFmpegs that work for this installation."""
-        folder = str(self._stack.var).encode()
-        found = []
-        for pid in self._stack.processes():
-            try:
-                environment = Path(f"/proc/{pid}/environ").read_bytes()
-                name = Path(f"/proc/{pid}/comm").read_text()
-            except OSError:
-                continue
-            if b"LIVESTREAM_RUN_ID=" in environment and folder in environment:
-                found += [pid] if name.strip() == "ffmpeg" else []
-        return found
-
     def encoder(self) -> int:
-        (pid,) = until(self.encoders, 15, "an FFmpeg")
+        (pid,) = until(self._stack.encoders, 15, "an FFmpeg")
         return pid
 
 
@@ -80,7 +65,7 @@ def test_a_worker_that_restarts_finds_its_ffmpeg_again(stack: Stack, live: Live)
     assert restarted.returncode == 0, restarted.stdout
     assert stack.pids()["worker"] != worker
     live.await_segments(2)
-    assert live.encoders() == [encoder]
+    assert stack.encoders() == [encoder]
 
 
 def test_pages_and_playlists_come_back_with_a_new_web(stack: Stack, live: Live) -> None:
@@ -88,7 +73,7 @@ def test_pages_and_playlists_come_back_with_a_new_web(stack: Stack, live: Live) 
     restarted = stack.app("restart", "web", "edge")
     assert restarted.returncode == 0, restarted.stdout
     live.await_segments(1)
-    assert live.encoders() == [encoder]
+    assert stack.encoders() == [encoder]
 
 
 def test_without_redis_health_says_so_and_the_video_goes_on(stack: Stack, live: Live) -> None:
@@ -103,7 +88,7 @@ def test_without_redis_health_says_so_and_the_video_goes_on(stack: Stack, live: 
     finally:
         started = stack.app("start")
     assert started.returncode == 0, started.stdout
-    assert live.encoders() == [encoder]
+    assert stack.encoders() == [encoder]
 
 
 def test_a_publisher_that_returns_in_time_continues_the_same_playlist(
@@ -130,7 +115,7 @@ def test_when_the_publisher_leaves_the_broadcast_ends_after_the_grace(
     assert time.monotonic() - left > GRACE - 1
     answer = stack.get(f"/hls/{NAME}")
     assert (answer.status, answer.json["error"]) == (404, "offline")
-    until(lambda: not live.encoders(), 10, "FFmpeg has ended")
+    until(lambda: not stack.encoders(), 10, "FFmpeg has ended")
 
 
 def test_an_ingest_that_restarts_tells_nobody_and_the_broadcast_ends_all_the_same(
@@ -157,4 +142,4 @@ def test_a_broadcast_stopped_by_hand_takes_its_publisher_down(stack: Stack, live
         lambda: (a := stack.get(f"/hls/{NAME}")).status == 404 and a, 15, "nothing on air"
     )
     assert answer.json["error"] == "offline"
-    until(lambda: not live.encoders(), 10, "FFmpeg has ended")
+    until(lambda: not stack.encoders(), 10, "FFmpeg has ended")

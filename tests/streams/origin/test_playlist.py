@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from streams.origin import playlist, run_folder
+from streams.origin import playlist
+from streams.origin.collector import Rule, collect
+from streams.origin.disk import Disk
 from tests.streams.origin import rfc8216
 from tests.streams.origin.conftest import BROADCAST, STREAM, Station, Writer
 
@@ -167,6 +169,16 @@ def test_the_target_duration_never_shrinks(station: Station) -> None:
     assert listed(station).target == 8
 
 
+def test_two_origins_agree_on_the_target_duration(station: Station) -> None:
+    run = station.open_run("720p").write(1).write(1, duration=8.0)
+    other = Disk(station.root)
+    assert listed(station).target == 8
+    run.write(40)
+    history = other.history(STREAM, BROADCAST)
+    assert history is not None
+    assert other.target_duration(STREAM, history) == 8
+
+
 def test_a_long_segment_raises_the_target_duration_of_every_rendition(station: Station) -> None:
     run = station.open_run("720p", "360p")
     run.write(1, only="720p", duration=4.5).write(1, only="360p", duration=4.4)
@@ -178,6 +190,27 @@ def test_the_end_is_said(station: Station) -> None:
     assert not listed(station).ended
     station.end()
     assert listed(station).ended
+
+
+def test_broken_segments_are_passed_over(station: Station) -> None:
+    run = station.open_run("720p").write(8)
+    before = listed(station)
+    run.write(2)
+    for number in (8, 9):
+        (run.folder / f"720p/{number:06d}.m4s").write_bytes(b"")
+    assert listed(station) == before
+    run.write(3)
+    assert numbers(station) == [10, 11, 12]
+    rfc8216.check_update(before, listed(station))
+
+
+def test_a_list_that_a_full_disk_left_empty_changes_nothing(station: Station) -> None:
+    run = station.open_run("720p").write(8)
+    before = listed(station)
+    (run.folder / "720p/index.m3u8").write_text("")
+    assert listed(station) == before
+    run.write(1)
+    assert numbers(station) == list(range(9))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -193,6 +226,7 @@ def test_any_history_keeps_the_rules(tmp_path: Path, seed: int) -> None:
         for name in LADDER:
             rfc8216.check_update(before[name], after[name])
             rfc8216.check_agreement(after["1080p"], after[name])
+            assert all((station.folder / entry.uri).is_file() for entry in after[name].entries)
         before = after
 
 
@@ -202,7 +236,8 @@ def _happen(chance: random.Random, station: Station, writers: list[Writer]) -> N
         names = sorted(chance.sample(LADDER, chance.randint(1, 3)), key=LADDER.index)
         writers.append(station.open_run(*names))
     elif what < 0.2:
-        run_folder.remove_old(station.root, older_than=-1)
+        window = chance.choice([6, 10, playlist.WINDOW])
+        collect(station.root, Rule(window=window, spare=chance.choice([0, 3600]), run=-1))
     elif what < 0.3:
         stale = chance.choice(writers)
         if stale.folder.exists():
