@@ -80,14 +80,27 @@ class Stack:
             capture_output=True, text=True, timeout=60,
         ).stdout  # fmt: skip
 
+    def running(self) -> dict[str, int]:
+        """The processes that supervisord counts as running now, by name."""
+        found = re.findall(r"^(\w+) +RUNNING +pid (\d+)", self.control("status"), re.M)
+        return {name: int(pid) for name, pid in found}
+
     def pids(self) -> dict[str, int]:
-        """The processes by name, once supervisord counts all of them as running."""
+        """The processes by name, once all of them run."""
+        return until(
+            lambda: found if len(found := self.running()) == 6 else {}, 15, "six running processes"
+        )
 
-        def running() -> dict[str, int]:
-            found = re.findall(r"^(\w+) +RUNNING +pid (\d+)", self.control("status"), re.M)
-            return {name: int(pid) for name, pid in found} if len(found) == 6 else {}
+    @staticmethod
+    def children(pid: int) -> list[int]:
+        return [int(child) for child in _read(Path(f"/proc/{pid}/task/{pid}/children")).split()]
 
-        return until(running, 15, "six running processes")
+    def process_environment(self) -> dict[str, str]:
+        """What supervisord gives its processes."""
+        return self.environment | {
+            "LIVESTREAM_RUN": f"{self.var}/run",
+            "DJANGO_SETTINGS_MODULE": "livestream.settings",
+        }
 
     def shell(self, code: str) -> str:
         """Run Python with this installation's models; what it prints."""
@@ -113,6 +126,10 @@ class Stack:
     def note(self, what: str, since: float) -> None:
         """A figure for the end of the test run."""
         self.notes.append(f"{what}: {time.monotonic() - since:.1f} s")
+
+    @property
+    def hls(self) -> Path:
+        return self.var / "hls"
 
     def processes(self) -> list[int]:
         """Every process that has this installation in its command line or environment."""

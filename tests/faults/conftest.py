@@ -1,0 +1,95 @@
+"""The stage of the fault tests: streams to publish to, a watch for doubles, the ledger."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.acceptance.publisher import Publisher
+from tests.acceptance.stack import Stack, until
+from tests.faults.channel import Channel
+from tests.faults.encoders import Watch, encoders
+from tests.faults.ledger import Ledger
+from tests.faults.record import Record
+
+GRACE = 4
+BATCH = 20
+# Not above the lowest rung, so that FFmpeg only copies: what is tested is who watches over it.
+SIZE = "640x360"
+
+
+class Stage:
+    """Gives every test a channel of its own; what it leaves on air ends with the test."""
+
+    def __init__(self, stack: Stack, watch: Watch, ledger: Ledger) -> None:
+        self.stack, self.watch, self.ledger = stack, watch, ledger
+        self.record = Record(stack.var)
+        self._names = self._issue()
+        self._publishers: list[Publisher] = []
+
+    def _issue(self) -> Iterator[str]:
+        for first in count(0, BATCH):
+            names = [f"fault-{number:03d}" for number in range(first, first + BATCH)]
+            self.stack.shell(
+                "from streams.models import Stream\n"
+                f"for name in {names}: Stream.objects.create(name=name, grace_seconds={GRACE})"
+            )
+            yield from names
+
+    def name(self, **columns: object) -> str:
+        """A stream that nobody used yet, with these columns."""
+        name = next(self._names)
+        for column, value in columns.items():
+            self.record.change(
+                f"UPDATE streams_stream SET {column} = ? WHERE name = ?", value, name
+            )
+        return name
+
+    def publisher(self, name: str, source: tuple[str, ...] = (), size: str = SIZE) -> Publisher:
+        self._publishers.append(Publisher(self.stack.rtmp, name, size=size, source=source))
+        return self._publishers[-1]
+
+    def channel(
+        self, source: tuple[str, ...] = (), *, size: str = SIZE, **columns: object
+    ) -> Channel:
+        """Not on air yet."""
+        name = self.name(**columns)
+        publisher = self.publisher(name, source, size)
+        return Channel(self.stack, self.watch, self.ledger, name, publisher)
+
+    def clear(self) -> None:
+        for publisher in self._publishers:
+            publisher.stop()
+        self._publishers.clear()
+
+
+@pytest.fixture(scope="session")
+def watch(stack: Stack) -> Iterator[Watch]:
+    """At the end of all, nothing that carries a run id is left."""
+    watch = Watch(stack.hls).start()
+    yield watch
+    try:
+        until(lambda: not encoders(stack.hls), 30, f"no stray: {encoders(stack.hls)}")
+    finally:
+        watch.stop()
+
+
+@pytest.fixture(scope="session")
+def _stage(stack: Stack, watch: Watch, ledger: Ledger) -> Stage:
+    return Stage(stack, watch, ledger)
+
+
+@pytest.fixture
+def stage(_stage: Stage) -> Iterator[Stage]:
+    """All processes run, whatever the test before did to them."""
+    if len(_stage.stack.running()) < 6:
+        started = _stage.stack.app("start")
+        assert started.returncode == 0, started.stdout
+    yield _stage
+    _stage.clear()
+
+
+@pytest.fixture
+def channel(stage: Stage) -> Channel:
+    """On air, with enough in its playlist for a viewer."""
+    return stage.channel().begin()
