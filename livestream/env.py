@@ -37,6 +37,7 @@ class Environment:
     ingest_node: str
     rtmp_pull_url: str
     disk_min_free: int
+    most_broadcasts: int
     time_zone: str
 
 
@@ -70,6 +71,7 @@ def read() -> Environment:
         rtmp_pull_url=env.str("LIVESTREAM_RTMP_PULL_URL", default="")
         or f"rtmp://127.0.0.1:{rtmp_port}/live",
         disk_min_free=env.int("LIVESTREAM_DISK_MIN_FREE", default=200_000_000),
+        most_broadcasts=env.int("LIVESTREAM_MOST_BROADCASTS", default=100),
         time_zone=env.str("TZ", default="") or "UTC",
     )
 

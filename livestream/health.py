@@ -12,8 +12,8 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from redis.exceptions import RedisError
 
+from streams.foreman import RECONCILED_AT
 from streams.ingest_node import node
-from streams.tasks import RECONCILED_AT
 from streams.webhooks import refusals
 
 # The checks cost broker round trips; anybody may ask.
@@ -47,7 +47,7 @@ def worker() -> str:
         raise Unwell("no worker answers; see its log")
     age = time.time() - float(cache.get(RECONCILED_AT) or 0)
     if age > RECONCILER_LATE:
-        raise Unwell("the reconciler does not run; is beat running?")
+        raise Unwell("the foreman of no worker makes his rounds; see its log")
     return "answers"
 
 

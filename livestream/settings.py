@@ -123,8 +123,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "reconcile": {
         "task": "streams.tasks.reconcile",
-        "schedule": 3.0,
-        "options": {"expires": 3.0},
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
     },
     "collect-garbage": {
         "task": "streams.tasks.collect_garbage",
@@ -192,6 +192,7 @@ OPEN_INGEST = DEBUG or ENV.open_ingest == "loopback"
 INGEST_SECRET = ENV.ingest_secret
 INGEST_URL = ENV.ingest_url
 INGEST_NODE = ENV.ingest_node
+MOST_BROADCASTS = ENV.most_broadcasts
 DISK_MIN_FREE = ENV.disk_min_free
 MONGODB_URI = ENV.mongodb_uri
 

@@ -1,61 +1,51 @@
 """The desk: a supervisor's view of its broadcast's row, under its lease."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
 from streams import events, lease
+from streams.board import Board, record
 from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
 from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.lease import Lease
 from streams.models import Broadcast, Run
 from streams.origin import run_folder
-from streams.supervisor.roles import LeaseLost, Orders, RunHandle, Unavailable
-from streams.supervisor.states import BroadcastState, EndReason, RunState, Wanted
+from streams.supervisor.ending import explain
+from streams.supervisor.roles import Ending, LeaseLost, Orders, Output, RunHandle, Unavailable
+from streams.supervisor.states import BroadcastState, EndReason, EventKind, RunState, Wanted
+from streams.timeline import Journal
 
-REPORT_EVERY = 3.0
-
-
-@contextmanager
-def record() -> Iterator[None]:
-    """Turn what a database that is away raises into Unavailable."""
-    try:
-        yield
-    except (DatabaseError, InterfaceError) as error:
-        close_old_connections()
-        raise Unavailable(str(error)) from error
+REPORT_EVERY = 5.0
+STATES_TOLD = {
+    BroadcastState.LIVE: (EventKind.LIVE, "Viewers can watch."),
+}
 
 
 class BroadcastDesk:
     """Implements `streams.supervisor.roles.Desk`."""
 
-    def __init__(self, held: Lease, node: IngestNode, root: Path) -> None:
+    def __init__(self, held: Lease, board: Board, node: IngestNode, root: Path) -> None:
         self._lease = held
+        self._board = board
         self._node = node
         self._root = root
-        self._renewed_at = time.monotonic()
-        self._reported_at = 0.0
+        self._journal = Journal(held.broadcast_id)
+        self._reported_at = float("-inf")
         self._row: Broadcast | None = None
 
     def orders(self) -> Orders:
+        row = self._row = self._board.row(self._lease)
+        now = timezone.now()
         with record():
-            if time.monotonic() - self._renewed_at >= lease.RENEW_EVERY:
-                if not lease.renew(self._lease):
-                    raise LeaseLost
-                self._renewed_at = time.monotonic()
-            row = lease.held(self._lease).prefetch_related("stream").first()
-            if row is None:
-                raise LeaseLost
-            self._row = row
-            now = timezone.now()
+            self._journal.flush()
             if row.publisher_gone_at is None and self._vanished(row, now):
-                row.publisher_gone_at = gone_since(row, now)
-                mark_gone(row, row.publisher_gone_at)
+                since = gone_since(row, now)
+                if mark_gone(row, since):
+                    row.publisher_gone_at = since
         gone_at = row.publisher_gone_at
         return Orders(
             wanted=Wanted(row.wanted),
@@ -63,6 +53,9 @@ class BroadcastDesk:
             publisher_gone_for=(now - gone_at).total_seconds() if gone_at is not None else 0.0,
             grace=float(row.stream.grace_seconds),
             was_live=row.last_segment_at is not None,
+            crashes=row.crashes,
+            gave_up=bool(row.gave_up_on) and row.gave_up_on == row.ingest_name,
+            shed=row.shed,
         )
 
     def _vanished(self, row: Broadcast, now: datetime) -> bool:
@@ -72,40 +65,52 @@ class BroadcastDesk:
         except IngestUnreachable:
             return False
 
-    def report(self, state: BroadcastState, run: RunHandle | None) -> None:
+    def report(self, state: BroadcastState, run: RunHandle | None, output: Output | None) -> None:
         row = self._loaded()
         changed = row.state != state
         if not changed and time.monotonic() - self._reported_at < REPORT_EVERY:
             return
-        columns: dict[str, object] = {"state": state}
-        if run is not None:
-            newest = run_folder.newest_segment_at(run.folder)
-            if newest is not None:
-                columns["last_segment_at"] = datetime.fromtimestamp(newest, UTC)
+        columns: dict[str, Any] = {"state": state}
+        if output is not None and output.newest_at is not None:
+            columns["last_segment_at"] = datetime.fromtimestamp(output.newest_at, UTC)
         with record():
             self._update(**columns)
             if run is not None and run.progress is not None:
                 Run.objects.filter(pk=run.run_id).update(
-                    state=RunState.RUNNING, fps=run.progress.fps, speed=run.meter.speed
+                    state=RunState.RUNNING,
+                    fps=run.progress.fps,
+                    speed=run.meter.speed,
+                    segments=output.segments if output is not None else 0,
                 )
         self._reported_at = time.monotonic()
         if changed:
-            row.state = state
+            if state in STATES_TOLD:
+                self.tell(*STATES_TOLD[state], run.number if run is not None else None)
             events.publish_state(row.stream)
 
-    def run_ended(self, run: RunHandle, reason: EndReason, exit_code: int | None, log: str) -> None:
+    def run_ended(self, run: RunHandle, ending: Ending) -> None:
         with record():
             Run.objects.filter(pk=run.run_id).update(
                 state=RunState.ENDED,
                 ended_at=timezone.now(),
-                end_reason=reason,
-                exit_code=exit_code,
-                log_tail=log,
+                end_reason=ending.reason,
+                exit_code=ending.exit_code,
+                log_tail=ending.log,
             )
+            self._update(crashes=ending.crashes)
+        text = explain(ending.reason, ending.log)
+        self.tell(EventKind.RUN_ENDED, text, run.number)
 
-    def refuse_copy(self) -> None:
+    def plan(self, *, refuse_copy: bool, shed: int) -> None:
+        row = self._loaded()
         with record():
-            self._update(copy_refused=True)
+            self._update(copy_refused=refuse_copy or row.copy_refused, shed=max(0, row.shed + shed))
+
+    def give_up(self, note: str) -> None:
+        row = self._loaded()
+        with record():
+            self._update(gave_up_on=row.ingest_name, end_note=note[:255])
+        self.tell(EventKind.FAILED, note)
 
     def end(self, reason: EndReason, note: str = "") -> bool:
         """Close the row first: it is the record; the folder can be closed again from it."""
@@ -117,19 +122,33 @@ class BroadcastDesk:
                 still = still.filter(ingest_name=row.ingest_name)
             if reason is EndReason.PUBLISHER_GONE:
                 still = still.filter(publisher_gone_at__isnull=False)
-            closed = still.update(
-                **Broadcast.closing(reason, now), end_note=note, holder="", lease_until=now
-            )
+            columns = row.closing(reason, now) | ({"end_note": note[:255]} if note else {})
+            closed = still.update(**columns, holder="", lease_until=now)
         if closed != 1:
+            self._board.forget()
             return False
         drop_quietly(self._node, row.ingest_name)
         run_folder.end_broadcast(self._root, row.stream.name, row.pk.hex, now)
+        self.tell(EventKind.ENDED, note or explain(reason, ""))
+        self._flush_quietly()
         events.publish_state(row.stream)
         return True
 
+    def tell(self, kind: EventKind, text: str = "", run_number: int | None = None) -> None:
+        self._journal.add(kind, text, run_number)
+
     def release(self) -> None:
+        self._flush_quietly()
         with record():
             lease.release(self._lease)
+
+    def _flush_quietly(self) -> None:
+        """The last chance of what waits; the record may be away, and then these lines are lost."""
+        try:
+            with record():
+                self._journal.flush()
+        except Unavailable:
+            pass
 
     def still_ours(self, run: RunHandle) -> bool:
         with record():
@@ -143,6 +162,9 @@ class BroadcastDesk:
             raise Unavailable("the broadcast was never read")
         return self._row
 
-    def _update(self, **columns: object) -> None:
+    def _update(self, **columns: Any) -> None:
+        """Also what was read: the board may be asked again before it is read anew."""
         if lease.held(self._lease).update(**columns) != 1:
             raise LeaseLost
+        for name, value in columns.items():
+            setattr(self._loaded(), name, value)

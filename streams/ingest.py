@@ -15,7 +15,8 @@ from django.db.models import QuerySet
 
 from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.models import Broadcast, Run, Stream
-from streams.supervisor.states import EndReason, Wanted
+from streams.supervisor.states import BroadcastState, EndReason, EventKind, Wanted
+from streams.timeline import note
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ LISTED_WITHIN = timedelta(seconds=5)
 # Segments come every two seconds; a longer silence tells since when a publisher has been away that
 # nobody saw leave (the machine was off, or everything was stopped).
 QUIET = timedelta(seconds=15)
+# OBS comes back by itself after it was dropped for its codec; that is one broadcast, not ten.
+REFUSED_LATELY = timedelta(minutes=10)
 
 
 def open_broadcast(stream: Stream) -> Broadcast | None:
@@ -49,12 +52,17 @@ def admit(stream: Stream, ingest: Ingest, node: IngestNode, now: datetime) -> Br
     for _ in range(5):  # each round lost was won by another publisher
         broadcast = open_broadcast(stream)
         if broadcast is None:
-            broadcast = _open(stream, ingest, now)
+            broadcast = _reopen(stream, ingest, now) or _open(stream, ingest, now)
             if broadcast is not None:
+                note(broadcast.pk, EventKind.PUBLISHED, f"A publisher came from {ingest.address}.")
                 return broadcast
             continue
         present = broadcast.publisher_gone_at is None and _publishes(node, broadcast, now)
-        if broadcast.wanted == Wanted.OFF or (present and not stream.takeover):
+        if broadcast.wanted == Wanted.OFF:
+            return None
+        if present and not stream.takeover:
+            text = f"A second publisher, from {ingest.address}, was refused."
+            note(broadcast.pk, EventKind.REFUSED, text)
             return None
         if not present and _is_over(broadcast, stream, now):
             _close(broadcast, now)
@@ -62,8 +70,44 @@ def admit(stream: Stream, ingest: Ingest, node: IngestNode, now: datetime) -> Br
         if _replace(broadcast, ingest, now):
             if present:
                 drop_quietly(node, broadcast.ingest_name)
+            _tell_of_return(broadcast, ingest, present, now)
             return broadcast
     return None
+
+
+def _tell_of_return(broadcast: Broadcast, ingest: Ingest, present: bool, now: datetime) -> None:
+    if present:
+        text = f"A second publisher, from {ingest.address}, replaced the first."
+        note(broadcast.pk, EventKind.TAKEN_OVER, text)
+        return
+    away = (now - broadcast.publisher_gone_at).total_seconds() if broadcast.publisher_gone_at else 0
+    text = f"The publisher came back from {ingest.address}" + (
+        f" after {away:.0f} s." if away else "."
+    )
+    note(broadcast.pk, EventKind.RECONNECTED, text)
+
+
+def _reopen(stream: Stream, ingest: Ingest, now: datetime) -> Broadcast | None:
+    """The stream's newest broadcast, if it was refused lately before anything was on air."""
+    newest = Broadcast.objects.filter(stream=stream).order_by("-started_at").first()
+    if newest is None or newest.state != BroadcastState.FAILED or newest.ended_at is None:
+        return None
+    if newest.renditions or now - newest.ended_at > REFUSED_LATELY:
+        return None
+    try:
+        reopened = Broadcast.objects.filter(
+            pk=newest.pk, open_key=None, ended_at=newest.ended_at
+        ).update(
+            open_key=stream.pk,
+            wanted=Wanted.ON,
+            state=BroadcastState.STARTING,
+            ended_at=None,
+            end_reason="",
+            **_columns(ingest, now),
+        )
+    except IntegrityError:  # somebody opened another one in this very moment
+        return None
+    return newest if reopened == 1 else None
 
 
 def _open(stream: Stream, ingest: Ingest, now: datetime) -> Broadcast | None:
@@ -83,7 +127,7 @@ def _replace(broadcast: Broadcast, ingest: Ingest, now: datetime) -> bool:
             open_key=broadcast.open_key,
             wanted=Wanted.ON,
             ingest_name=broadcast.ingest_name,
-        ).update(publisher_gone_at=None, **_columns(ingest, now))
+        ).update(**_columns(ingest, now))
         == 1
     )
 
@@ -95,6 +139,11 @@ def _columns(ingest: Ingest, now: datetime) -> dict[str, object]:
         "ingest_client": ingest.client,
         "ingest_address": ingest.address,
         "ingest_since": now,
+        "publisher_gone_at": None,
+        # Crashes and refusals were about the publisher before.
+        "crashes": 0,
+        "gave_up_on": "",
+        "end_note": "",
     }
 
 
@@ -142,7 +191,7 @@ def _close(broadcast: Broadcast, now: datetime) -> None:
         ingest_name=broadcast.ingest_name,
         lease_until__lte=now,
     )
-    if rows.update(**Broadcast.closing(EndReason.PUBLISHER_GONE, now)):
+    if rows.update(**broadcast.closing(EndReason.PUBLISHER_GONE, now)):
         Run.settle(broadcast, EndReason.LOST, now)
 
 
@@ -165,9 +214,12 @@ def left(node_name: str, client: str, address: str) -> QuerySet[Broadcast]:
 
 def mark_gone(broadcast: Broadcast, now: datetime) -> bool:
     """Record that the broadcast's publisher left, unless another one took its place meanwhile."""
-    return (
-        Broadcast.objects.filter(
-            pk=broadcast.pk, ingest_name=broadcast.ingest_name, publisher_gone_at=None
-        ).update(publisher_gone_at=now)
-        == 1
-    )
+    marked = Broadcast.objects.filter(
+        pk=broadcast.pk,
+        open_key__isnull=False,
+        ingest_name=broadcast.ingest_name,
+        publisher_gone_at=None,
+    ).update(publisher_gone_at=now)
+    if marked == 1:
+        note(broadcast.pk, EventKind.PUBLISHER_LEFT, "The publisher left.", at=now)
+    return marked == 1

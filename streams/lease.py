@@ -1,20 +1,17 @@
 """Leases: who may drive a broadcast. Taken by a conditional update that raises the fence."""
 
-import secrets
-import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from streams import identity
 from streams.models import Broadcast
 
 TERM = timedelta(seconds=15)
 RENEW_EVERY = 5.0  # seconds
-
-HOST = socket.gethostname()
 
 
 @dataclass(frozen=True)
@@ -26,18 +23,27 @@ class Lease:
     fence: int
 
 
-def acquire(broadcast_id: UUID, now: datetime | None = None) -> Lease | None:
-    """Take the lease if it is free or has run out, and the broadcast is open; else None."""
+def is_free(broadcast: Broadcast, now: datetime) -> bool:
+    """Whether its lease may be taken: it has run out, or its holder is a dead process of this host.
+
+    One that ends later than any lease can was given by a clock that has been set back since.
+    """
+    until = broadcast.lease_until
+    return not now < until <= now + 2 * TERM or identity.is_dead(broadcast.holder)
+
+
+def acquire(broadcast_id: UUID, holder: str, now: datetime | None = None) -> Lease | None:
+    """Take the lease if it is free and the broadcast is open; else None."""
     now = now or timezone.now()
-    # A token of its own per attempt: whoever reads it back knows that its own update won.
-    holder = f"{HOST}:{secrets.token_hex(8)}"
-    won = Broadcast.objects.filter(
-        pk=broadcast_id, open_key__isnull=False, lease_until__lte=now
-    ).update(holder=holder, fence=F("fence") + 1, lease_until=now + TERM)
-    if won != 1:
+    row = Broadcast.objects.filter(pk=broadcast_id, open_key__isnull=False).first()
+    if row is None or not is_free(row, now):
         return None
-    row = Broadcast.objects.filter(pk=broadcast_id, holder=holder).first()
-    return Lease(broadcast_id, holder, row.fence) if row is not None else None
+    # Whoever takes it raises the fence, and whoever renews it moves its end: one of two wins.
+    unchanged = Q(fence=row.fence, holder=row.holder, lease_until=row.lease_until)
+    won = Broadcast.objects.filter(unchanged, pk=broadcast_id, open_key__isnull=False).update(
+        holder=holder, fence=row.fence + 1, lease_until=now + TERM
+    )
+    return Lease(broadcast_id, holder, row.fence + 1) if won == 1 else None
 
 
 def renew(lease: Lease) -> bool:

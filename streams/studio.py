@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import re
 import time
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -11,17 +10,26 @@ from django.conf import settings
 from django.utils import timezone
 
 from streams import lease
-from streams.desk import record
+from streams.board import record
+from streams.identity import HOST
 from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.ladder.arguments import ffmpeg_arguments
 from streams.ladder.probe import ProbeError, probe
 from streams.ladder.renditions import Rendition, choose
 from streams.ladder.source import Source
-from streams.lease import HOST, Lease
+from streams.lease import Lease
 from streams.models import Broadcast, LadderProfile, Run
 from streams.origin import run_folder
+from streams.origin.output import RunOutput
 from streams.supervisor.process import Process
-from streams.supervisor.roles import LeaseLost, RunHandle, SourceRefused, Unavailable
+from streams.supervisor.roles import (
+    Input,
+    LeaseLost,
+    Output,
+    RunHandle,
+    SourceRefused,
+    Unavailable,
+)
 from streams.supervisor.states import EndReason, RunState
 
 SEGMENT_SECONDS = 2
@@ -29,7 +37,8 @@ SEGMENT_SECONDS = 2
 AUDIO_PATIENCE = 1.0
 PROBE_TIMEOUT = 6.0
 MEDIA_PATIENCE = 20.0
-EXTINF = re.compile(rb"#EXTINF:([0-9.]+)")
+# Segments that may have been made since their number was last written down.
+UNREPORTED = 30
 
 
 class BroadcastStudio:
@@ -40,7 +49,9 @@ class BroadcastStudio:
         self._node = node
         self._root = root
         self._waiting: tuple[str, float] | None = None
-        self._source: Source | None = None  # of the run that is watched
+        # Both of the run that is watched.
+        self._source: Source | None = None
+        self._output: RunOutput | None = None
 
     def adopt(self) -> RunHandle | None:
         """Take over the newest run that still lives on this host; settle all others."""
@@ -63,13 +74,20 @@ class BroadcastStudio:
         return adopted
 
     def _handle(self, run: Run, process: Process) -> RunHandle:
+        folder = self._root / run.folder
+        self._output = RunOutput(folder)
+        age = max(0.0, (timezone.now() - run.started_at).total_seconds())
+        ways = [rendition.get("video") for rendition in run.renditions]
         return RunHandle(
             run_id=run.pk.hex,
             process=process,
-            folder=self._root / run.folder,
+            folder=folder,
             ingest_name=run.ingest_name,
-            copies=any(rendition.get("video") == "copy" for rendition in run.renditions),
-            began=time.monotonic(),
+            copies="copy" in ways,
+            began=time.monotonic() - age,
+            number=run.number,
+            sheddable="x264" in ways and len(ways) > 1,
+            ladder=", ".join(r["name"] for r in run.renditions),
         )
 
     def start(self, ingest_name: str) -> RunHandle | None:
@@ -127,7 +145,7 @@ class BroadcastStudio:
             ingest_name=ingest_name,
             renditions=[dataclasses.asdict(rendition) for rendition in renditions],
         )
-        folder = run_folder.open_run(
+        opened = run_folder.open_run(
             self._root,
             stream.name,
             broadcast.pk.hex,
@@ -135,9 +153,14 @@ class BroadcastStudio:
             number,
             renditions,
             SEGMENT_SECONDS,
+            # Should the folders before it be lost, its numbers go on all the same.
+            floor=(newest.first_sequence + newest.segments + UNREPORTED, number - 1)
+            if newest is not None
+            else (0, 0),
         )
-        run.folder = str(folder.relative_to(self._root))
-        run.save(update_fields=["folder"])
+        run.folder = str(opened.folder.relative_to(self._root))
+        run.first_sequence = opened.first_sequence
+        run.save(update_fields=["folder", "first_sequence"])
         return run
 
     def _spawn(self, run: Run, source: Source, renditions: tuple[Rendition, ...]) -> Process:
@@ -184,30 +207,31 @@ class BroadcastStudio:
             self._waiting = (ingest_name, now)
         return now - self._waiting[1]
 
-    def segment_age(self, run: RunHandle) -> float | None:
-        newest = run_folder.newest_segment_at(run.folder)
-        return max(0.0, time.time() - newest) if newest is not None else None
+    def output(self, run: RunHandle) -> Output:
+        if self._output is None:
+            self._output = RunOutput(run.folder)
+        seen = self._output.look()
+        age = max(0.0, time.time() - seen.newest_at) if seen.newest_at is not None else None
+        return Output(seen.segments, seen.newest_at, age, seen.longest, seen.gone)
 
-    def longest_segment(self, run: RunHandle) -> float:
-        """Seconds, of what the newest playlists of the run still list."""
-        durations = [
-            float(duration)
-            for playlist in run.folder.glob("*/index.m3u8")
-            for duration in EXTINF.findall(playlist.read_bytes())
-        ]
-        return max(durations, default=0.0)
-
-    def source_changed(self, run: RunHandle) -> bool:
+    def input(self, run: RunHandle) -> Input | None:
         try:
             publisher = self._node.publishers().get(run.ingest_name)
         except IngestUnreachable:
-            return False
-        now = publisher.source if publisher is not None else None
+            return None
+        if publisher is None:
+            return None
+        return Input(publisher.timestamp, publisher.dropped, self._has_changed(publisher.source))
+
+    def _has_changed(self, now: Source | None) -> bool:
         if now is None or not now.complete:
             return False
         if self._source is None:  # adopted: what it is now is what it is compared with later
             self._source = now
         return _shape(now) != _shape(self._source)
+
+    def has_room(self, run: RunHandle) -> bool:
+        return True
 
 
 def _shape(source: Source) -> tuple[object, ...]:

@@ -13,11 +13,14 @@ PURE = ("streams.supervisor", "streams.ladder", "streams.origin")
 LAYERS: list[tuple[str, ...]] = [
     (*PURE, "streams.names"),
     ("streams.models",),
-    ("streams.presence", "streams.ingest_node", "streams.lease", "streams.timeline"),
+    ("streams.presence", "streams.ingest_node", "streams.identity", "streams.timeline"),
+    ("streams.lease",),
     ("streams.ingest", "streams.api"),
     ("streams.events",),
-    ("streams.desk",),
-    ("streams.studio",),
+    ("streams.board",),
+    ("streams.desk", "streams.studio"),
+    ("streams.crew",),
+    ("streams.foreman",),
     ("streams.tasks",),
     (
         "streams.webhooks",

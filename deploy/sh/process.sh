@@ -54,7 +54,7 @@ case ${1-} in
         ;;
     web) run_web ;;
     worker)
-        exec "$LIVESTREAM_VENV/bin/celery" -A livestream worker --pool threads -c 64 \
+        exec "$LIVESTREAM_VENV/bin/celery" -A livestream worker --pool threads -c 8 \
             -Q broadcasts,chores --disable-prefetch --without-gossip --without-mingle \
             --loglevel INFO
         ;;

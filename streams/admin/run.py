@@ -12,7 +12,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from streams.models import Run
-from streams.supervisor.loop import last_words
+from streams.supervisor.look import last_words
 
 STATE_COLOURS = {
     "live": "success",

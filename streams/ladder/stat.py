@@ -15,7 +15,9 @@ NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 @dataclass(frozen=True)
 class Publisher:
     """`time_ms` counts since the connection; `bandwidth_in` in bits per second, a mean of ten
-    seconds, so 0 in the first ten. `active` is False until the first picture or sound arrived."""
+    seconds, so 0 in the first ten. `active` is False until the first picture or sound arrived.
+    `timestamp`: media seconds it has sent; `dropped`: frames that players, that is our FFmpeg, did
+    not take in time."""
 
     name: str
     client_id: str
@@ -25,6 +27,8 @@ class Publisher:
     time_ms: int
     bandwidth_in: int
     source: Source | None
+    timestamp: float = 0.0
+    dropped: int = 0
 
 
 class StatError(Exception):
@@ -61,6 +65,8 @@ def _publisher(stream: ElementTree.Element) -> Publisher | None:
                 time_ms=_number(client, "time"),
                 bandwidth_in=_number(stream, "bw_in"),
                 source=_source(stream.find("meta")),
+                timestamp=_number(client, "timestamp") / 1000,
+                dropped=sum(_number(other, "dropped") for other in stream.iterfind("client")),
             )
     return None
 

@@ -97,10 +97,10 @@ class Broadcast(UUIDModel):
             models.Index(fields=("state", "-started_at")),
         ]
 
-    @staticmethod
-    def closing(reason: EndReason, now: datetime) -> dict[str, Any]:
+    def closing(self, reason: EndReason, now: datetime) -> dict[str, Any]:
         """The columns of a broadcast that is over, for one conditional update."""
-        failed = reason is EndReason.INPUT_UNREADABLE
+        gave_up = bool(self.gave_up_on) and self.gave_up_on == self.ingest_name
+        failed = reason is EndReason.INPUT_UNREADABLE or gave_up
         return {
             "state": BroadcastState.FAILED if failed else BroadcastState.ENDED,
             "wanted": Wanted.OFF,

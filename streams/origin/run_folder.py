@@ -6,13 +6,20 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from streams.origin import layout, segment_list
-from streams.origin.disk import finished_at, run_folders
+from streams.origin.disk import run_folders
 from streams.origin.playlist import WINDOW
+
+
+@dataclass(frozen=True)
+class Opened:
+    folder: Path
+    first_sequence: int
 
 
 class Entry(Protocol):
@@ -52,10 +59,12 @@ def open_run(
     number: int,
     renditions: Sequence[Entry],
     segment_seconds: int,
-) -> Path:
+    floor: tuple[int, int] = (0, 0),
+) -> Opened:
     """Make a run's folder with one folder per rendition, ready for FFmpeg.
 
-    Its sequence numbers go on where the run before it ends, whatever that one still writes.
+    Its sequence numbers go on where the run before it ends, whatever that one still writes; where
+    no folder of an earlier run is left, from `floor` (media and discontinuity sequence).
     Raises FileExistsError when the run was opened before.
     """
     broadcast = _broadcast(root, stream, broadcast_hex)
@@ -68,7 +77,7 @@ def open_run(
         if layout.run_number(name) < number and _read_json(broadcast / name / layout.RUN_FILE)
     ]
     first, discontinuities, names = (
-        _continuation(broadcast / earlier[-1]) if earlier else (0, 0, [])
+        _continuation(broadcast / earlier[-1]) if earlier else (*floor, [])
     )
     # Under another name until it is whole: no later run could be numbered after half a folder.
     growing = broadcast / f".{folder.name}"
@@ -88,7 +97,7 @@ def open_run(
     }
     _write_json(growing / layout.RUN_FILE, facts)
     growing.rename(folder)
-    return folder
+    return Opened(folder, first)
 
 
 def end_broadcast(root: Path, stream: str, broadcast_hex: str, ended_at: datetime) -> None:
@@ -111,16 +120,6 @@ def unended_broadcasts(root: Path) -> Iterator[tuple[str, str]]:
                 facts = _read_json(folder / layout.BROADCAST_FILE)
                 if facts is not None and facts.get("ended_at") is None:
                     yield stream.name, folder.name
-
-
-def newest_segment_at(run_folder: Path) -> float | None:
-    """Epoch seconds when the newest segment that all renditions have was finished, None before."""
-    facts = _read_json(run_folder / layout.RUN_FILE)
-    if facts is None:
-        return None
-    count = _finished(run_folder, facts)
-    names = [entry["name"] for entry in facts["renditions"]]
-    return finished_at(run_folder, names, count - 1) if count else None
 
 
 def remove_old(root: Path, older_than: float) -> None:

@@ -13,7 +13,10 @@ INNOCENT_DELAY = {
     EndReason.PUBLISHER_GONE: 0.5,
     EndReason.REPLANNED: 0.0,
     EndReason.REQUESTED: 0.0,
+    EndReason.SLOW: 0.0,
     EndReason.LOST: 0.0,
+    # The collector frees what it can every few seconds; live goes on to the last.
+    EndReason.DISK_FULL: 3.0,
 }
 
 
@@ -22,7 +25,7 @@ class Backoff:
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
-        self.failures = 0
+        self.failures = 0  # fast ones, in a row
 
     def after(self, reason: EndReason, lived: float) -> float:
         """Seconds to wait after a run that ended for this reason, having lived so long."""

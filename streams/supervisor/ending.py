@@ -1,5 +1,6 @@
 """Endings: why a run ended, from its exit code and FFmpeg's last words."""
 
+import errno
 import re
 import signal
 
@@ -36,3 +37,15 @@ def classify(
 def _crashed(exit_code: int | None) -> bool:
     faults = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
     return exit_code is not None and -exit_code in faults
+
+
+def not_started(error: OSError) -> EndReason:
+    """Why a run could not even be started."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return EndReason.DISK_FULL if full else EndReason.ENCODER_CRASHED
+
+
+def explain(reason: EndReason, log: str) -> str:
+    """What happened, in one sentence for the streamer."""
+    words = log.strip().splitlines()
+    return f"{reason.value.replace('_', ' ').capitalize()}: {words[-1]}" if words else ""

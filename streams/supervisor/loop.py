@@ -1,18 +1,19 @@
 """The loop: look, decide, act, report; one supervisor drives one broadcast."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from random import random
 
 from streams.supervisor.backoff import Backoff
-from streams.supervisor.ending import classify
+from streams.supervisor.bell import Bell
+from streams.supervisor.ending import classify, explain, not_started
+from streams.supervisor.look import last_words, look_at
 from streams.supervisor.policy import (
     Collect,
     End,
     Facts,
+    GiveUp,
     Kill,
     RunFacts,
     Start,
@@ -23,20 +24,30 @@ from streams.supervisor.policy import (
 from streams.supervisor.progress import read as read_progress
 from streams.supervisor.roles import (
     Desk,
+    Ending,
     LeaseLost,
     Orders,
+    Output,
     RunHandle,
     SourceRefused,
     Studio,
     Unavailable,
 )
-from streams.supervisor.states import EndReason
+from streams.supervisor.states import EndReason, EventKind
 
 logger = logging.getLogger(__name__)
 
 # FFmpeg's end is seen at once; this is for everything else.
 TICK = 1.0
-LOG_TAIL_BYTES = 4000
+# Between two runs, and while a source has yet to show what it is.
+SOON = 0.2
+STOPPED_AS = {
+    EndReason.STALLED: (EventKind.STALLED, "FFmpeg hangs; it is replaced."),
+    EndReason.SLOW: (
+        EventKind.SHED,
+        "Encoding is slower than real time; the next run goes without its dearest quality.",
+    ),
+}
 
 
 class Supervisor:
@@ -50,32 +61,52 @@ class Supervisor:
         self._clock = clock
         self._backoff = Backoff(random)
         self._run: RunHandle | None = None
+        self._output: Output | None = None
         self._resume_at = 0.0
         self._orders: Orders | None = None
+        self._tried: str | None = None  # the publisher the crashes are counted for
+        self._trouble = ""  # what made the last run end, for the streamer
 
-    def drive(self, stopping: threading.Event) -> None:
-        """Returns when there is nothing left to do here. FFmpeg goes on when `stopping` is set."""
+    def drive(self, bell: Bell) -> None:
+        """Returns when there is nothing left to do here. FFmpeg goes on when the bell says stop."""
         try:
-            self._run = self._studio.adopt()
-            while not stopping.is_set():
+            self._adopt(bell)
+            while not bell.stopping:
                 if not self.tick():
                     return
-                self._pause(stopping)
+                self._pause(bell)
             self._hand_over()
         except LeaseLost:
             self._abandon()
+        finally:
+            if self._run is not None:
+                self._run.process.leave()
 
-    def _pause(self, stopping: threading.Event) -> None:
+    def _adopt(self, bell: Bell) -> None:
+        while not bell.stopping:
+            try:
+                self._run = self._studio.adopt()
+            except Unavailable as error:
+                logger.warning("the record is away, nothing can be adopted: %s", error)
+                bell.wait(TICK)
+                continue
+            if self._run is not None:
+                text = "A worker took over; FFmpeg went on meanwhile."
+                self._desk.tell(EventKind.ADOPTED, text, self._run.number)
+            return
+
+    def _pause(self, bell: Bell) -> None:
         """Until the next round; an FFmpeg that exits is seen at once."""
         if self._run is not None and not self._run.process.exited:
-            self._run.process.wait(TICK)
+            bell.wait(TICK, self._run.process.pidfd)
         else:
-            stopping.wait(TICK / 2)
+            due = self._resume_at - self._clock()
+            bell.wait(min(TICK, max(due, SOON)))
 
     def tick(self) -> bool:
         """One round. False once the broadcast is over."""
         try:
-            self._orders = self._desk.orders()
+            self._take(self._desk.orders())
         except Unavailable as error:
             logger.warning("the record is away, runs go on: %s", error)
         if self._orders is None:
@@ -84,40 +115,46 @@ class Supervisor:
         try:
             over = self._act(facts)
             if not over:
-                self._desk.report(state_of(facts), self._run)
+                self._desk.report(state_of(facts), self._run, self._output)
         except Unavailable as error:
             logger.warning("the record is away, runs go on: %s", error)
             return True
         return not over
 
+    def _take(self, orders: Orders) -> None:
+        """Crashes are counted per publisher, and forgotten when somebody asks for another try."""
+        if self._orders is None:
+            self._backoff.failures = orders.crashes
+        elif self._orders.gave_up and not orders.gave_up:
+            self._forgive()
+        if orders.publisher is not None:
+            if self._tried not in (None, orders.publisher):
+                self._forgive()
+            self._tried = orders.publisher
+        self._orders = orders
+
+    def _forgive(self) -> None:
+        self._backoff.failures = 0
+        self._resume_at = 0.0
+
     def _look(self, orders: Orders) -> Facts:
+        seen: RunFacts | None = None
+        if self._run is not None:
+            self._output = self._studio.output(self._run)
+            source = self._studio.input(self._run)
+            seen = look_at(self._run, self._output, source, self._clock())
         return Facts(
             wanted=orders.wanted,
             publisher=orders.publisher,
             publisher_gone_for=orders.publisher_gone_for,
             grace=orders.grace,
-            run=self._look_at(self._run) if self._run is not None else None,
+            run=seen,
             resume_in=self._resume_at - self._clock(),
             was_live=orders.was_live,
-        )
-
-    def _look_at(self, run: RunHandle) -> RunFacts:
-        now = self._clock()
-        run.progress = read_progress(run.folder / "progress.txt")
-        if run.progress is not None:
-            run.meter.add(now, run.progress.out_time)
-        segment_age = self._studio.segment_age(run)
-        return RunFacts(
-            age=now - run.began,
-            exited=run.process.exited,
-            ingest_name=run.ingest_name,
-            progress_age=now - (run.meter.moved_at or run.began),
-            written=run.meter.written,
-            segment_age=segment_age,
-            stopping_for=now - run.asked_at if run.asked is not None else None,
-            copies=run.copies,
-            longest_segment=self._studio.longest_segment(run) if run.copies else 0.0,
-            source_changed=self._studio.source_changed(run),
+            crashes=self._backoff.failures,
+            gave_up=orders.gave_up,
+            shed=orders.shed,
+            room=self._run is None or not orders.shed or self._studio.has_room(self._run),
         )
 
     def _act(self, facts: Facts) -> bool:
@@ -125,15 +162,17 @@ class Supervisor:
         match decide(facts):
             case Start():
                 return self._start(facts.publisher or "")
-            case Stop(reason, refuse_copy):
-                if refuse_copy:
-                    self._desk.refuse_copy()
-                self._ask_to_stop(reason)
+            case Stop() as stop:
+                self._ask_to_stop(stop)
             case Kill():
                 if self._run is not None:
                     self._run.process.kill()
             case Collect():
                 self._collect()
+            case GiveUp():
+                self._desk.give_up(
+                    f"FFmpeg ended {self._backoff.failures} times in a row. {self._trouble}"
+                )
             case End(reason):
                 return self._desk.end(reason)
         return False
@@ -146,33 +185,52 @@ class Supervisor:
             return self._desk.end(EndReason.INPUT_UNREADABLE, str(refusal))
         except OSError as error:  # a full disk, no FFmpeg, no more processes
             logger.error("no run of %s could be started: %s", ingest_name, error)
-            delay = self._backoff.after(EndReason.ENCODER_CRASHED, lived=0.0)
-            self._resume_at = self._clock() + delay
+            reason = not_started(error)
+            self._trouble = explain(reason, str(error))
+            self._resume_at = self._clock() + self._backoff.after(reason, lived=0.0)
+        else:
+            if self._run is not None:
+                self._desk.tell(EventKind.RUN_STARTED, self._run.ladder, self._run.number)
         return False
 
-    def _ask_to_stop(self, reason: EndReason) -> None:
-        if self._run is not None:
-            self._run.asked, self._run.asked_at = reason, self._clock()
-            self._run.process.terminate()
+    def _ask_to_stop(self, stop: Stop) -> None:
+        run = self._run
+        if run is None:
+            return
+        if stop.refuse_copy or stop.shed:
+            self._desk.plan(refuse_copy=stop.refuse_copy, shed=stop.shed)
+        if stop.reason in STOPPED_AS:
+            self._desk.tell(*STOPPED_AS[stop.reason], run.number)
+        if stop.shed < 0:
+            text = "Ten quiet minutes: the next run has a quality more again."
+            self._desk.tell(EventKind.RESTORED, text, run.number)
+        run.asked, run.asked_at = stop.reason, self._clock()
+        run.process.terminate()
 
     def _collect(self) -> None:
         run = self._run
         if run is None:
             return
+        if run.ending is None:
+            run.ending = self._classify(run)
+        self._desk.run_ended(run, run.ending)
+        run.process.close()
+        self._trouble = explain(run.ending.reason, run.ending.log)
+        self._resume_at = self._clock() + run.ending.delay
+        self._run = self._output = None
+
+    def _classify(self, run: RunHandle) -> Ending:
         log = last_words(run.folder / "ffmpeg.log")
         run.progress = read_progress(run.folder / "progress.txt")
         reason = classify(
             asked=run.asked,
             exit_code=run.process.exit_code,
             finished=run.progress is not None and run.progress.ended,
-            produced=self._studio.segment_age(run) is not None,
+            produced=self._output is not None and self._output.segments > 0,
             log=log,
         )
-        self._desk.run_ended(run, reason, run.process.exit_code, log)
-        run.process.close()
-        self._run = None
         delay = self._backoff.after(reason, self._clock() - run.began)
-        self._resume_at = self._clock() + delay
+        return Ending(reason, run.process.exit_code, log, delay, self._backoff.failures)
 
     def _hand_over(self) -> None:
         """The worker stops: give the lease back, leave FFmpeg to the next worker."""
@@ -193,14 +251,4 @@ class Supervisor:
             # Without knowing, one FFmpeg too few is better than one too many.
             logger.warning("run %s is stopped: its lease is lost", run.run_id)
         run.process.put_down()
-
-
-def last_words(log: Path) -> str:
-    """The end of FFmpeg's log."""
-    try:
-        with log.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - LOG_TAIL_BYTES))
-            return file.read().decode("utf-8", "replace").strip()
-    except OSError:
-        return ""
+        self._run = None

@@ -14,6 +14,14 @@ EOF_PATIENCE = 5.0
 # Above this, cutting at the source's own key frames makes segments no player likes.
 LONGEST_COPIED_SEGMENT = 4.5
 SEGMENT_YOUNG = 12.0
+# Media time moves, but nothing that viewers could get: the folder is gone, or no key frame comes.
+BARREN_AFTER = 30.0
+SLOW_BELOW = 0.97
+# The input may be slow as well, when the publisher's line is: fewer renditions would not help.
+BEHIND_BY = 0.02
+DROPPING_AFTER = 15.0
+QUIET_AFTER = 600.0
+MOST_CRASHES = 8
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,11 @@ class RunFacts:
     copies: bool = False  # its top rendition is the source's own video
     longest_segment: float = 0.0
     source_changed: bool = False
+    speed: float | None = None  # media seconds per second, over the last 20; None before
+    input_speed: float | None = None  # the same of what the publisher sends; None: unknown
+    dropping_for: float = 0.0  # since the ingest began to drop what it does not take in time
+    folder_gone: bool = False
+    sheddable: bool = False  # it has an encoded rendition it could go without
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,10 @@ class Facts:
     run: RunFacts | None
     resume_in: float = 0.0  # what is left of the back-off
     was_live: bool = False  # an earlier look saw segments
+    crashes: int = 0  # fast ones in a row
+    gave_up: bool = False  # on this publisher
+    shed: int = 0  # encoded renditions left out for want of speed
+    room: bool = True  # the host could carry one of them again
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,7 @@ class Stop:
 
     reason: EndReason
     refuse_copy: bool = False
+    shed: int = 0  # renditions the next run has less; negative: more
 
 
 @dataclass(frozen=True)
@@ -72,13 +90,18 @@ class Collect:
 
 
 @dataclass(frozen=True)
+class GiveUp:
+    """It crashed too often: no further run until somebody asks, or another publisher comes."""
+
+
+@dataclass(frozen=True)
 class End:
     """No run is left and none is wanted: the broadcast is over."""
 
     reason: EndReason
 
 
-Action = Wait | Start | Stop | Kill | Collect | End
+Action = Wait | Start | Stop | Kill | Collect | GiveUp | End
 
 
 def decide(facts: Facts) -> Action:
@@ -97,6 +120,10 @@ def _without_run(facts: Facts) -> Action:
     if facts.publisher is None:
         gone = facts.publisher_gone_for >= facts.grace
         return End(EndReason.PUBLISHER_GONE) if gone else Wait()
+    if facts.gave_up:
+        return Wait()
+    if facts.crashes >= MOST_CRASHES:
+        return GiveUp()
     return Wait() if facts.resume_in > 0 else Start()
 
 
@@ -108,13 +135,33 @@ def _with_run(facts: Facts, run: RunFacts) -> Action:
         return Stop(EndReason.PUBLISHER_GONE) if late else Wait()
     if facts.publisher != run.ingest_name:
         return Stop(EndReason.PUBLISHER_GONE)
-    if run.progress_age >= STALL_AFTER and (run.segment_age or run.age) >= STALL_AFTER:
+    if _stalled(run):
         return Stop(EndReason.STALLED)
     if run.source_changed:
         return Stop(EndReason.REPLANNED)
     if run.copies and _key_frames_too_far_apart(run):
         return Stop(EndReason.REPLANNED, refuse_copy=True)
+    if _slow(run) and run.sheddable:
+        return Stop(EndReason.SLOW, shed=1)
+    if facts.shed and facts.room and run.age >= QUIET_AFTER:
+        return Stop(EndReason.REPLANNED, shed=-1)
     return Wait()
+
+
+def _stalled(run: RunFacts) -> bool:
+    """Neither progress nor a new segment, or no segment for long whatever progress says."""
+    silent = run.age if run.segment_age is None else run.segment_age
+    if run.folder_gone or silent >= BARREN_AFTER:
+        return True
+    return run.progress_age >= STALL_AFTER and silent >= STALL_AFTER
+
+
+def _slow(run: RunFacts) -> bool:
+    if run.dropping_for >= DROPPING_AFTER:
+        return True
+    if run.speed is None or run.input_speed is None:
+        return False
+    return run.speed < SLOW_BELOW and run.input_speed > run.speed + BEHIND_BY
 
 
 def _key_frames_too_far_apart(run: RunFacts) -> bool:
@@ -125,6 +172,8 @@ def _key_frames_too_far_apart(run: RunFacts) -> bool:
 def state_of(facts: Facts) -> BroadcastState:
     """The state to report while the broadcast is open."""
     run = facts.run
+    if facts.gave_up:
+        return BroadcastState.FAILED
     if run is not None and run.segment_age is not None and run.segment_age < SEGMENT_YOUNG:
         return BroadcastState.LIVE
     return BroadcastState.RECONNECTING if facts.was_live else BroadcastState.STARTING

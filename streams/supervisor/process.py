@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ ROOT = "LIVESTREAM_HLS_ROOT"
 KILLED_WITHIN = 5.0
 INHERITED = ("PATH", "LANG", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 
+# Children that were left to their own, to be reaped once they end.
+_left: list[subprocess.Popen[bytes]] = []
+
 
 class Process:
     """A running or ended FFmpeg, ours by birth or by adoption."""
@@ -27,12 +31,13 @@ class Process:
     def __init__(self, pid: int, child: subprocess.Popen[bytes] | None = None) -> None:
         """Raises ProcessLookupError when no such process is there."""
         self.pid = pid
+        self.pidfd = os.pidfd_open(pid)
         self._child = child
-        self._pidfd = os.pidfd_open(pid)
 
     @classmethod
     def spawn(cls, argv: Sequence[str], *, run_id: str, root: Path, log: Path) -> "Process":
         """Start argv; its environment holds the run id and nothing secret."""
+        _left[:] = [child for child in _left if child.poll() is None]
         with log.open("ab") as output:
             child = subprocess.Popen(
                 argv,
@@ -62,7 +67,7 @@ class Process:
     def exited(self) -> bool:
         if self._child is not None:
             return self._child.poll() is not None
-        return bool(select.select([self._pidfd], [], [], 0)[0])
+        return self._ended_within(0)
 
     @property
     def exit_code(self) -> int | None:
@@ -71,10 +76,16 @@ class Process:
 
     def wait(self, timeout: float) -> bool:
         """Whether it has ended within so many seconds."""
-        ended = bool(select.select([self._pidfd], [], [], timeout)[0])
+        ended = self._ended_within(timeout)
         if ended and self._child is not None:
             self._child.wait()
         return ended
+
+    def _ended_within(self, timeout: float) -> bool:
+        # Not select(): it cannot watch descriptors above 1023.
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return bool(poll.poll(timeout * 1000))
 
     def terminate(self) -> None:
         self._signal(signal.SIGTERM)
@@ -93,11 +104,26 @@ class Process:
         self.close()
 
     def close(self) -> None:
-        os.close(self._pidfd)
+        os.close(self.pidfd)
+
+    def leave(self) -> None:
+        """Watch it no longer; it goes on."""
+        self.close()
+        if self._child is not None:
+            _left.append(self._child)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, number)
+            signal.pidfd_send_signal(self.pidfd, number)
+
+
+def put_down_all(processes: Sequence[Process], patience: float = 5.0) -> None:
+    """`put_down` of many at once."""
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + patience
+    for process in processes:
+        process.put_down(max(0.0, deadline - time.monotonic()))
 
 
 def child_environment(parent: Mapping[str, str], *, run_id: str, root: Path) -> dict[str, str]:

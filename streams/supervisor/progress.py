@@ -7,6 +7,8 @@ from pathlib import Path
 
 TAIL_BYTES = 4096  # a block is about 300 bytes
 SPEED_WINDOW = 20.0
+# Drops further apart than this are not one and the same trouble.
+DROPS_APART = 5.0
 VERDICT = re.compile(r"^progress=(\w+)\n", re.MULTILINE)
 
 
@@ -58,7 +60,9 @@ class SpeedMeter:
         self.moved_at: float | None = None
 
     def add(self, now: float, out_time: float) -> None:
-        if self._began_at is None and out_time > 0:
+        if out_time <= 0:  # nothing written yet; a run's clock need not begin at zero
+            return
+        if self._began_at is None:
             self._began_at = out_time
         if not self._samples or out_time > self._samples[-1][1]:
             self.moved_at = now
@@ -68,7 +72,7 @@ class SpeedMeter:
 
     @property
     def written(self) -> float:
-        """Media seconds since the first look; a run's clock need not begin at zero."""
+        """Media seconds since the first look."""
         return self._samples[-1][1] - self._began_at if self._began_at is not None else 0.0
 
     @property
@@ -77,3 +81,31 @@ class SpeedMeter:
             return None
         (then, before), (now, after) = self._samples[0], self._samples[-1]
         return (after - before) / (now - then) if now - then >= 1 else None
+
+    @property
+    def settled_speed(self) -> float | None:
+        """The speed once it is known over the whole window."""
+        full = bool(self._samples) and self._samples[-1][0] - self._samples[0][0] > SPEED_WINDOW - 2
+        return self.speed if full else None
+
+
+class DropMeter:
+    """Since when a counter of dropped frames keeps rising."""
+
+    def __init__(self) -> None:
+        self._count: int | None = None
+        self._began_at = 0.0
+        self._last_at: float | None = None
+
+    def add(self, now: float, count: int) -> None:
+        if self._count is not None and count > self._count:
+            if self._last_at is None or now - self._last_at > DROPS_APART:
+                self._began_at = now
+            self._last_at = now
+        self._count = count
+
+    def rising_for(self, now: float) -> float:
+        """Seconds; 0 when it no longer rises."""
+        if self._last_at is None or now - self._last_at > DROPS_APART:
+            return 0.0
+        return now - self._began_at

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Protocol
 
 from streams.supervisor.process import Process
-from streams.supervisor.progress import Progress, SpeedMeter
-from streams.supervisor.states import BroadcastState, EndReason, Wanted
+from streams.supervisor.progress import DropMeter, Progress, SpeedMeter
+from streams.supervisor.states import BroadcastState, EndReason, EventKind, Wanted
 
 
 class Unavailable(Exception):
@@ -30,6 +30,20 @@ class Orders:
     publisher_gone_for: float
     grace: float
     was_live: bool  # it had segments before
+    crashes: int = 0
+    gave_up: bool = False
+    shed: int = 0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended; `crashes` counts the fast ones in a row up to this one."""
+
+    reason: EndReason
+    exit_code: int | None
+    log: str
+    delay: float  # seconds until the next run may begin
+    crashes: int
 
 
 @dataclass
@@ -42,35 +56,71 @@ class RunHandle:
     ingest_name: str
     copies: bool
     began: float
+    number: int = 1
+    sheddable: bool = False
+    ladder: str = ""  # its renditions in words
     meter: SpeedMeter = field(default_factory=SpeedMeter)
+    input_meter: SpeedMeter = field(default_factory=SpeedMeter)
+    drops: DropMeter = field(default_factory=DropMeter)
     progress: Progress | None = None
     asked: EndReason | None = None
     asked_at: float = 0.0
+    ending: Ending | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a run has delivered. `newest_at`: epoch seconds when its newest public segment was
+    finished, None before; durations in seconds."""
+
+    segments: int
+    newest_at: float | None
+    age: float | None
+    longest: float
+    gone: bool  # its folder is no longer there
+
+
+@dataclass(frozen=True)
+class Input:
+    """What the ingest knows of a run's input. `sent`: media seconds the publisher has sent."""
+
+    sent: float
+    dropped: int  # frames a run did not take in time
+    changed: bool  # it is no longer what the run was planned for
 
 
 class Desk(Protocol):
     """The record of one broadcast, under our lease. Calls may raise Unavailable or LeaseLost."""
 
     def orders(self) -> Orders: ...
-    def report(self, state: BroadcastState, run: RunHandle | None) -> None: ...
-    def run_ended(
-        self, run: RunHandle, reason: EndReason, exit_code: int | None, log: str
+    def report(
+        self, state: BroadcastState, run: RunHandle | None, output: Output | None
     ) -> None: ...
-    def refuse_copy(self) -> None: ...
+    def run_ended(self, run: RunHandle, ending: Ending) -> None: ...
+    def plan(self, *, refuse_copy: bool, shed: int) -> None:
+        """Remember what the next runs have to go without."""
+
+    def give_up(self, note: str) -> None: ...
     def end(self, reason: EndReason, note: str = "") -> bool:
         """False when what was wanted changed meanwhile: the broadcast goes on."""
+
+    def tell(self, kind: EventKind, text: str = "", run_number: int | None = None) -> None:
+        """A line for the timeline. Never fails: it waits for the record."""
 
     def release(self) -> None: ...
     def still_ours(self, run: RunHandle) -> bool: ...
 
 
 class Studio(Protocol):
-    """Makes runs and looks at their output."""
+    """Makes runs and looks at what goes into and comes out of them."""
 
     def adopt(self) -> RunHandle | None: ...
     def start(self, ingest_name: str) -> RunHandle | None:
         """A new run, or None while the source cannot be described yet. Raises SourceRefused."""
 
-    def segment_age(self, run: RunHandle) -> float | None: ...
-    def longest_segment(self, run: RunHandle) -> float: ...
-    def source_changed(self, run: RunHandle) -> bool: ...
+    def output(self, run: RunHandle) -> Output: ...
+    def input(self, run: RunHandle) -> Input | None:
+        """None while the ingest cannot be asked."""
+
+    def has_room(self, run: RunHandle) -> bool:
+        """Whether this host could carry one more rendition of it."""

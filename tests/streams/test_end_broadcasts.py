@@ -8,7 +8,7 @@ from django.conf import LazySettings
 from django.core.management import call_command
 from django.utils import timezone
 
-from streams import lease
+from streams import identity, lease
 from streams.models import Broadcast, Run, Stream
 from streams.origin import run_folder
 from streams.supervisor.states import BroadcastState, RunState
@@ -20,7 +20,7 @@ def broadcast(stream: Stream, settings: LazySettings, tmp_path: Path) -> Broadca
     broadcast = Broadcast.objects.create(
         stream=stream, open_key=stream.pk, state=BroadcastState.LIVE
     )
-    Run.objects.create(broadcast=broadcast, number=1, fence=1, host=lease.HOST)
+    Run.objects.create(broadcast=broadcast, number=1, fence=1, host=identity.HOST)
     run_folder.open_broadcast(tmp_path, stream.name, broadcast.pk.hex, timezone.now(), 30)
     return broadcast
 
@@ -36,7 +36,7 @@ def test_it_closes_the_row_and_the_folder(broadcast: Broadcast, tmp_path: Path) 
 
 
 def test_it_closes_what_a_killed_worker_of_this_host_drove(broadcast: Broadcast) -> None:
-    assert lease.acquire(broadcast.pk) is not None
+    assert lease.acquire(broadcast.pk, identity.make()) is not None
     call_command("end_broadcasts")
     broadcast.refresh_from_db()
     assert broadcast.open_key is None

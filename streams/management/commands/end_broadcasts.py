@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 from django.db.models import Q
 from django.utils import timezone
 
-from streams.lease import HOST
+from streams.identity import HOST
 from streams.models import Broadcast, Run
 from streams.origin import run_folder
 from streams.supervisor.process import Process, find_runs
@@ -37,7 +37,7 @@ class Command(BaseCommand):
                 continue  # another host's worker is between two lives
             closed = Broadcast.objects.filter(
                 pk=broadcast.pk, fence=broadcast.fence, lease_until=broadcast.lease_until
-            ).update(**Broadcast.closing(EndReason.REQUESTED, now))
+            ).update(**broadcast.closing(EndReason.REQUESTED, now))
             if closed:
                 Run.settle(broadcast, EndReason.REQUESTED, now)
                 run_folder.end_broadcast(root, broadcast.stream.name, broadcast.pk.hex, now)

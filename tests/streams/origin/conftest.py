@@ -86,7 +86,7 @@ class Station:
 
     def open_run(self, *names: str) -> Writer:
         self.runs += 1
-        folder = run_folder.open_run(
+        opened = run_folder.open_run(
             self.root,
             STREAM,
             BROADCAST,
@@ -95,7 +95,7 @@ class Station:
             [rendition(name) for name in names],
             2,
         )
-        return Writer(folder, names, NOON + timedelta(minutes=10 * self.runs))
+        return Writer(opened.folder, names, NOON + timedelta(minutes=10 * self.runs))
 
     def end(self) -> None:
         run_folder.end_broadcast(self.root, STREAM, BROADCAST, NOON + timedelta(hours=1))

@@ -41,7 +41,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, allow_copy in ((1, True), (2, False)):
         ladder = choose(SOURCE, [Rung(144, 300_000), Rung(90, 150_000)], allow_copy=allow_copy)
         run = run_folder.open_run(root, STREAM, BROADCAST, f"{number:032x}", number, ladder, 2)
-        command = ffmpeg_arguments(SOURCE, ladder, input_url=str(clip), folder=run)
+        command = ffmpeg_arguments(SOURCE, ladder, input_url=str(clip), folder=run.folder)
         subprocess.run(command, check=True, capture_output=True)
     return root
 

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -74,19 +75,6 @@ def test_the_first_end_is_the_one_that_counts(station: Station) -> None:
     assert (station.folder / "broadcast.json").read_text() == before
 
 
-def test_the_newest_segment_is_one_that_all_renditions_have(station: Station) -> None:
-    run = station.open_run("720p", "360p").write(1, only="360p")
-    assert run_folder.newest_segment_at(run.folder) is None
-    run.write(1, only="720p").write(1, only="360p")
-    os.utime(run.folder / "720p/000000.m4s", (1000, 1000))
-    os.utime(run.folder / "360p/000000.m4s", (900, 900))
-    assert run_folder.newest_segment_at(run.folder) == 1000
-
-
-def test_a_folder_that_is_gone_has_no_newest_segment(tmp_path: Path) -> None:
-    assert run_folder.newest_segment_at(tmp_path / "gone") is None
-
-
 def test_a_broadcast_is_removed_some_time_after_its_end(station: Station) -> None:
     now = datetime.now(UTC)
     run_folder.end_broadcast(station.root, STREAM, BROADCAST, now - timedelta(seconds=100))
@@ -150,3 +138,19 @@ def test_half_a_folder_of_a_killed_worker_is_in_nobodys_way(station: Station) ->
     station.runs += 1
     run = station.open_run("360p")
     assert json.loads((run.folder / "run.json").read_text())["first_sequence"] == 3
+
+
+def test_numbers_go_on_when_the_folders_before_are_lost(station: Station) -> None:
+    station.open_run("720p").write(3)
+    shutil.rmtree(station.folder)
+    station.folder.mkdir()
+    opened = run_folder.open_run(station.root, STREAM, BROADCAST, "c" * 32, 2, [], 2, floor=(33, 1))
+    found = facts(opened.folder)
+    assert (found["first_sequence"], found["discontinuity_sequence"]) == (33, 1)
+    assert opened.first_sequence == 33
+
+
+def test_the_folders_count_where_they_are_there(station: Station) -> None:
+    station.open_run("720p").write(3)
+    opened = run_folder.open_run(station.root, STREAM, BROADCAST, "c" * 32, 2, [], 2, floor=(33, 1))
+    assert opened.first_sequence == 3

@@ -1,23 +1,29 @@
 """The loop replays histories against fakes: a desk, a studio, a clock. The processes are real."""
 
-import threading
+import os
+import signal
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from streams.supervisor.bell import Bell
 from streams.supervisor.loop import Supervisor
 from streams.supervisor.process import Process
 from streams.supervisor.roles import (
+    Ending,
+    Input,
     LeaseLost,
     Orders,
+    Output,
     RunHandle,
     SourceRefused,
     Unavailable,
 )
-from streams.supervisor.states import BroadcastState, EndReason, Wanted
+from streams.supervisor.states import BroadcastState, EndReason, EventKind, Wanted
 
 ON = Orders(wanted=Wanted.ON, publisher="in-1", publisher_gone_for=0.0, grace=30.0, was_live=False)
 OFF = Orders(wanted=Wanted.OFF, publisher="in-1", publisher_gone_for=0.0, grace=30.0, was_live=True)
@@ -36,20 +42,27 @@ class FakeDesk:
     order: Orders | Exception = ON
     ours: bool = True
     log: list[object] = field(default_factory=list)
+    told: list[EventKind] = field(default_factory=list)
 
     def orders(self) -> Orders:
         if isinstance(self.order, Exception):
             raise self.order
         return self.order
 
-    def report(self, state: BroadcastState, run: RunHandle | None) -> None:
+    def report(self, state: BroadcastState, run: RunHandle | None, output: Output | None) -> None:
         self.log.append(state)
 
-    def run_ended(self, run: RunHandle, reason: EndReason, exit_code: int | None, log: str) -> None:
-        self.log.append((reason, exit_code, log))
+    def run_ended(self, run: RunHandle, ending: Ending) -> None:
+        self.log.append((ending.reason, ending.exit_code, ending.log))
 
-    def refuse_copy(self) -> None:
-        self.log.append("refuse copy")
+    def plan(self, *, refuse_copy: bool, shed: int) -> None:
+        self.log.append(("plan", refuse_copy, shed))
+
+    def give_up(self, note: str) -> None:
+        self.log.append(("give up", note))
+
+    def tell(self, kind: EventKind, text: str = "", run_number: int | None = None) -> None:
+        self.told.append(kind)
 
     def end(self, reason: EndReason, note: str = "") -> bool:
         self.log.append(("end", reason, note) if note else ("end", reason))
@@ -73,6 +86,7 @@ class FakeStudio:
     error: OSError | None = None
     age: float | None = None
     longest: float = 2.0
+    source: Input | None = None
     adopted: RunHandle | None = None
     runs: list[RunHandle] = field(default_factory=list)
 
@@ -94,14 +108,14 @@ class FakeStudio:
         self.runs.append(run)
         return run
 
-    def segment_age(self, run: RunHandle) -> float | None:
-        return self.age
+    def output(self, run: RunHandle) -> Output:
+        return Output(0 if self.age is None else 5, None, self.age, self.longest, gone=False)
 
-    def longest_segment(self, run: RunHandle) -> float:
-        return self.longest
+    def input(self, run: RunHandle) -> Input | None:
+        return self.source
 
-    def source_changed(self, run: RunHandle) -> bool:
-        return False
+    def has_room(self, run: RunHandle) -> bool:
+        return True
 
 
 @dataclass
@@ -126,8 +140,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     desk, studio = FakeDesk(), FakeStudio(tmp_path, clock)
     yield World(clock, desk, studio, Supervisor(desk, studio, clock))
     for run in studio.runs:
-        if not run.process.exited:
-            run.process.put_down(patience=0.0)
+        while not run.process.exited:  # its supervisor may have closed what signals it
+            os.kill(run.process.pid, signal.SIGKILL)
 
 
 def test_a_killed_run_gets_a_successor_within_a_second(world: World) -> None:
@@ -159,7 +173,7 @@ def wait_for_log(run: RunHandle) -> None:
     for _ in range(500):
         if (run.folder / "ffmpeg.log").read_text():
             return
-        threading.Event().wait(0.01)
+        time.sleep(0.01)
     raise AssertionError("the run never wrote its line")
 
 
@@ -167,7 +181,7 @@ def test_key_frames_too_far_apart_end_the_copy(world: World) -> None:
     world.after(0.5)
     world.studio.age, world.studio.longest = 1.0, 8.3
     world.after(0.5)
-    assert "refuse copy" in world.desk.log
+    assert ("plan", True, 0) in world.desk.log
     assert world.run.process.wait(5)
     world.after(0.5)
     world.after(0.5)
@@ -212,18 +226,91 @@ def test_a_full_disk_is_tried_again_with_back_off(world: World) -> None:
 def test_a_stopping_worker_leaves_ffmpeg_running_and_gives_the_lease_back(world: World) -> None:
     world.after(0.5)
     world.studio.adopted = world.run
-    stopping = threading.Event()
-    stopping.set()
-    world.supervisor.drive(stopping)
+    bell = Bell()
+    bell.stop()
+    world.supervisor.drive(bell)
     assert world.desk.log[-1] == "release"
     assert not world.run.process.exited
+
+
+def test_a_crash_loop_ends_in_giving_up_and_another_try_forgets_it(world: World) -> None:
+    world.studio.command = "echo 'Conversion failed!'; exit 1"
+    for _ in range(8):
+        world.after(60.0)
+        assert world.run.process.wait(5)
+        world.after(0.0)
+    world.after(60.0)
+    assert len(world.studio.runs) == 8
+    kind, note = world.desk.log[-2]  # type: ignore[misc]
+    assert kind == "give up"
+    assert "8 times" in note
+    world.desk.order = replace(ON, gave_up=True, crashes=8)
+    world.after(60.0)
+    assert world.desk.log[-1] == BroadcastState.FAILED
+    assert len(world.studio.runs) == 8
+    world.desk.order = ON
+    world.after(1.0)
+    assert len(world.studio.runs) == 9
+
+
+def test_another_publisher_is_another_try_at_once(world: World) -> None:
+    world.studio.command = "exit 1"
+    world.after(0.5)
+    assert world.run.process.wait(5)
+    world.after(0.0)
+    world.desk.order = replace(ON, publisher="in-2")
+    world.after(0.0)
+    assert [run.ingest_name for run in world.studio.runs] == ["in-1", "in-2"]
+
+
+def test_the_next_worker_counts_the_crashes_on(world: World) -> None:
+    world.desk.order = replace(ON, crashes=8)
+    world.after(0.5)
+    assert world.studio.runs == []
+    assert world.desk.log[0][0] == "give up"  # type: ignore[index]
+
+
+def test_a_record_that_is_away_when_a_run_ends_hears_of_it_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.after(0.5)
+    wait_for_log(world.run)
+    world.run.process.kill()
+    assert world.run.process.wait(5)
+    heard, failures = world.desk.run_ended, [Unavailable("no database")] * 3
+
+    def run_ended(run: RunHandle, ending: Ending) -> None:
+        if failures:
+            raise failures.pop()
+        heard(run, ending)
+
+    monkeypatch.setattr(world.desk, "run_ended", run_ended)
+    for _ in range(4):
+        assert world.after(1.0)
+    assert world.desk.log.count((EndReason.KILLED, -9, "up")) == 1
+    world.after(0.5)
+    assert len(world.studio.runs) == 2
+
+
+def test_slower_than_its_input_for_twenty_seconds_sheds_a_rendition(world: World) -> None:
+    world.after(0.5)
+    slow = world.run
+    slow.sheddable, world.studio.age = True, 1.0
+    for second in range(25):
+        progress = slow.folder / "progress.txt"
+        progress.write_text(f"out_time_us={10_000_000 + second * 900_000}\nprogress=continue\n")
+        world.studio.source = Input(sent=100.0 + second, dropped=0, changed=False)
+        world.after(1.0)
+    assert ("plan", False, 1) in world.desk.log
+    assert EventKind.SHED in world.desk.told
+    assert slow.asked is EndReason.SLOW
 
 
 def test_a_worker_that_lost_its_lease_ends_its_own_run(world: World) -> None:
     world.after(0.5)
     world.studio.adopted = world.run
     world.desk.order = LeaseLost()
-    world.supervisor.drive(threading.Event())
+    world.supervisor.drive(Bell())
     assert world.run.process.exited
 
 
@@ -231,5 +318,5 @@ def test_a_worker_that_lost_its_lease_leaves_an_adopted_run_alone(world: World) 
     world.after(0.5)
     world.studio.adopted = world.run
     world.desk.order, world.desk.ours = LeaseLost(), False
-    world.supervisor.drive(threading.Event())
+    world.supervisor.drive(Bell())
     assert not world.run.process.exited

@@ -1,0 +1,118 @@
+"""The crew: the supervisors of one worker process, a thread for each broadcast."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+from uuid import UUID
+
+from django.db import connections
+
+from streams import identity, lease
+from streams.board import Board
+from streams.desk import BroadcastDesk
+from streams.ingest_node import IngestNode
+from streams.lease import Lease
+from streams.studio import BroadcastStudio
+from streams.supervisor.bell import Bell
+from streams.supervisor.loop import Supervisor
+from streams.supervisor.roles import Unavailable
+
+logger = logging.getLogger(__name__)
+
+
+class Crew:
+    """`most`: broadcasts that it drives at the same time."""
+
+    def __init__(self, node: IngestNode, root: Path, most: int) -> None:
+        self.name = identity.make()
+        self._node = node
+        self._root = root
+        self._most = most
+        self._board = Board()
+        self._lock = threading.Lock()
+        self._bells: dict[UUID, Bell] = {}
+        self._threads: set[threading.Thread] = set()
+        self._stopping = False
+
+    def take(self, broadcast_id: UUID) -> bool:
+        """Drive the broadcast if its lease is free; wake its supervisor if it is ours already.
+
+        Cheap when somebody else has it, so it may be called too often, or by a task that came
+        twice. Raises what the database raises.
+        """
+        if self._wake(broadcast_id):
+            return True
+        if self._stopping or len(self._bells) >= self._most:
+            return False
+        held = lease.acquire(broadcast_id, self.name)
+        return held is not None and self._begin(held)
+
+    def _wake(self, broadcast_id: UUID) -> bool:
+        with self._lock:
+            bell = self._bells.get(broadcast_id)
+            if bell is None:
+                return False
+            self._board.forget()
+            bell.ring()
+            return True
+
+    def _begin(self, held: Lease) -> bool:
+        bell = Bell()
+        thread = threading.Thread(
+            target=self._drive,
+            args=(held, bell),
+            name=f"broadcast-{held.broadcast_id}",
+            daemon=True,
+        )
+        with self._lock:
+            stale = self._bells.get(held.broadcast_id)
+            if stale is not None:  # it will find that its lease is lost
+                stale.ring()
+            self._bells[held.broadcast_id] = bell
+            self._threads.add(thread)
+            if self._stopping:
+                bell.stop()
+        thread.start()
+        return True
+
+    def _drive(self, held: Lease, bell: Bell) -> None:
+        self._board.add(held)
+        desk = BroadcastDesk(held, self._board, self._node, self._root)
+        try:
+            Supervisor(desk, BroadcastStudio(held, self._node, self._root)).drive(bell)
+        except Exception:  # one broadcast's trouble is not the others'; the foreman takes it again
+            logger.exception("the supervisor of broadcast %s failed", held.broadcast_id)
+            self._release(desk)
+        finally:
+            self._board.remove(held)
+            with self._lock:
+                if self._bells.get(held.broadcast_id) is bell:
+                    del self._bells[held.broadcast_id]
+                bell.close()
+                self._threads.discard(threading.current_thread())
+            connections.close_all()
+
+    def _release(self, desk: BroadcastDesk) -> None:
+        try:
+            desk.release()
+        except Unavailable as error:
+            logger.warning("the lease could not be given back, it will run out: %s", error)
+
+    @property
+    def driven(self) -> int:
+        return len(self._bells)
+
+    def stop(self) -> None:
+        """Hand everything over: leases are given back, FFmpegs go on. Returns at once."""
+        with self._lock:
+            self._stopping = True
+            for bell in self._bells.values():
+                bell.stop()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether all have handed over within so many seconds."""
+        deadline = time.monotonic() + seconds
+        for thread in list(self._threads):
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not self._threads

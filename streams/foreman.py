@@ -1,0 +1,109 @@
+"""The foreman: compares what is open with who publishes and who drives, and closes the gaps.
+
+Every worker has one, in a thread of its own that needs no broker: tasks only make it quicker.
+"""
+
+import logging
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from uuid import UUID
+
+from django.core.cache import cache
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from streams import lease
+from streams.crew import Crew
+from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
+from streams.ingest_node import IngestUnreachable, node
+from streams.ladder.stat import Publisher
+from streams.models import Broadcast, Run
+from streams.supervisor.process import Process, find_runs, put_down_all
+from streams.supervisor.states import RunState
+
+logger = logging.getLogger(__name__)
+
+EVERY = 3.0
+# How long a publisher may be on no broadcast.
+STRANGER_PATIENCE = 5.0
+RECONCILED_AT = "reconciled_at"
+
+
+class Foreman(threading.Thread):
+    """Works from `start` until `stop`."""
+
+    def __init__(self, crew: Crew, root: Path) -> None:
+        super().__init__(name="foreman", daemon=True)
+        self._crew = crew
+        self._root = root
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                began = time.monotonic()
+                self._round()
+                self._stopping.wait(max(0.5, EVERY - (time.monotonic() - began)))
+        finally:
+            connections.close_all()
+
+    def _round(self) -> None:
+        try:
+            reconcile(self._crew)
+            put_down_strays(self._root)
+        except (DatabaseError, InterfaceError) as error:
+            close_old_connections()
+            logger.warning("the database is away, nothing is begun or ended: %s", error)
+        except Exception:  # whatever it is, the next round comes
+            logger.exception("a round of the foreman failed")
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+
+def reconcile(crew: Crew) -> None:
+    """One round: who left, who is driven by nobody, who publishes to nothing."""
+    now = timezone.now()
+    try:
+        publishers: dict[str, Publisher] | None = node.publishers()
+    except IngestUnreachable as error:
+        logger.warning("reconciling without the ingest: %s", error)
+        publishers = None
+    broadcasts = list(Broadcast.objects.filter(open_key__isnull=False))
+    for broadcast in broadcasts:
+        if publishers is not None and is_missing(broadcast, publishers, now):
+            mark_gone(broadcast, gone_since(broadcast, now))
+        if lease.is_free(broadcast, now):
+            crew.take(broadcast.pk)
+    if publishers is not None:
+        _drop_strangers(publishers, {broadcast.ingest_name for broadcast in broadcasts})
+    with suppress(RedisError, OSError):
+        cache.set(RECONCILED_AT, now.timestamp(), timeout=3600)
+
+
+def _drop_strangers(publishers: dict[str, Publisher], known: set[str]) -> None:
+    """Disconnect publishers of broadcasts that are over, so that they publish anew or stop."""
+    for name, publisher in publishers.items():
+        if name not in known and publisher.time_ms > STRANGER_PATIENCE * 1000:
+            logger.warning("publisher %s belongs to no open broadcast; dropped", name)
+            drop_quietly(node, name)
+
+
+def put_down_strays(root: Path) -> None:
+    """End FFmpegs of this host whose run is over for the record, or was deleted from it."""
+    found = {UUID(run.run_id): run for run in find_runs(root)}
+    if not found:
+        return
+    # Rows are written before their FFmpegs are started, so one that is not there never will be.
+    runs = Run.objects.filter(pk__in=list(found), broadcast__open_key__isnull=False)
+    wanted = set(runs.exclude(state=RunState.ENDED).values_list("pk", flat=True))
+    strays = []
+    for run_id, run in found.items():
+        if run_id not in wanted:
+            logger.warning("run %s (pid %d) is nobody's; ended", run.run_id, run.pid)
+            process = Process.adopt(run.run_id, root)
+            strays += [process] if process is not None else []
+    put_down_all(strays)
