@@ -107,6 +107,8 @@ CHANNEL_LAYERS = {
 
 CELERY_BROKER_URL = ENV.redis_url
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# However long Redis is away, FFmpegs have to be watched.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 1,
     "socket_timeout": 1,

@@ -76,7 +76,7 @@ class BroadcastDesk:
         with record():
             self._update(**columns)
             if run is not None and run.progress is not None:
-                Run.objects.filter(pk=run.run_id).update(
+                Run.objects.filter(pk=run.run_id, fence=self._lease.fence).update(
                     state=RunState.RUNNING,
                     fps=run.progress.fps,
                     speed=run.meter.speed,
@@ -90,7 +90,7 @@ class BroadcastDesk:
 
     def run_ended(self, run: RunHandle, ending: Ending) -> None:
         with record():
-            Run.objects.filter(pk=run.run_id).update(
+            Run.objects.filter(pk=run.run_id, fence=self._lease.fence).update(
                 state=RunState.ENDED,
                 ended_at=timezone.now(),
                 end_reason=ending.reason,

@@ -6,6 +6,7 @@ come late, twice or in the wrong order.
 
 import contextlib
 import secrets
+import time
 from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,6 +41,7 @@ LISTED_WITHIN = timedelta(seconds=5)
 # nobody saw leave (the machine was off, or everything was stopped).
 QUIET = timedelta(seconds=15)
 # OBS comes back by itself after it was dropped for its codec; that is one broadcast, not ten.
+SILENCE = 0.7  # seconds
 REFUSED_LATELY = timedelta(minutes=10)
 
 
@@ -68,8 +70,7 @@ def admit(stream: Stream, ingest: Ingest, node: IngestNode, now: datetime) -> Br
             _close(broadcast, now)
             continue
         if _replace(broadcast, ingest, now):
-            if present:
-                drop_quietly(node, broadcast.ingest_name)
+            drop_quietly(node, broadcast.ingest_name)
             _tell_of_return(broadcast, ingest, present, now)
             return broadcast
     return None
@@ -148,13 +149,22 @@ def _columns(ingest: Ingest, now: datetime) -> dict[str, object]:
 
 
 def _publishes(node: IngestNode, broadcast: Broadcast, now: datetime) -> bool:
-    """Whether the publisher of record is really there; its `done` may never have come."""
+    """Whether the publisher of record is really there; its `done` may never have come.
+
+    One that is listed but silent is a dead connection that nginx has yet to notice: an encoder
+    sends sound and picture many times a second.
+    """
     if broadcast.ingest_since is not None and now - broadcast.ingest_since < LISTED_WITHIN:
         return True
     try:
-        return broadcast.ingest_name in node.publishers(fresh=True)
+        before = node.publishers(fresh=True).get(broadcast.ingest_name)
+        if before is None:
+            return False
+        time.sleep(SILENCE)
+        after = node.publishers(fresh=True).get(broadcast.ingest_name)
     except IngestUnreachable:
         return True
+    return after is not None and after.bytes_in > before.bytes_in
 
 
 def is_missing(broadcast: Broadcast, published: Container[str], now: datetime) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from celery import shared_task
-from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
@@ -38,9 +38,9 @@ def the_foreman() -> Foreman:
     return Foreman(crew(), Path(settings.HLS_ROOT))
 
 
-@worker_ready.connect
+@worker_init.connect
 def take_up(**_: Any) -> None:
-    """Adopt what the last worker left."""
+    """Adopt what the last worker left; not only once the broker answers."""
     the_foreman().start()
 
 

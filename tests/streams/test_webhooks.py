@@ -13,8 +13,8 @@ from django.test import Client
 from django.utils import timezone
 
 from streams.ingest_node import node
-from streams.models import Broadcast, Stream, StreamKey
-from streams.supervisor.states import Wanted
+from streams.models import Broadcast, Event, Stream, StreamKey
+from streams.supervisor.states import EndReason, Wanted
 
 FORM = {
     "app": "live",
@@ -257,3 +257,86 @@ def test_of_many_publishers_at_once_one_gets_in(ingest: Ingest, stream: Stream, 
         thread.join(30)
     assert sorted(answers) == [302] + [403] * 15
     assert Broadcast.objects.count() == 1
+
+
+def timeline() -> list[str]:
+    return [event.kind for event in Event.objects.all()]
+
+
+def test_the_timeline_tells_of_publishers(ingest: Ingest, stream: Stream, key: str) -> None:
+    ingest.publish(key)
+    ingest.publish(key, clientid="12")
+    ingest.done(key)
+    ingest.publish(key, clientid="13")
+    assert timeline() == ["published", "refused", "publisher_left", "reconnected"]
+
+
+def test_a_take_over_stands_on_the_timeline(ingest: Ingest, stream: Stream, key: str) -> None:
+    Stream.objects.update(takeover=True)
+    ingest.publish(key)
+    ingest.publish(key, clientid="12")
+    assert timeline() == ["published", "taken_over"]
+
+
+def refuse(broadcast: Broadcast, **columns: Any) -> None:
+    """As the supervisor does with a codec nobody can play."""
+    closing = broadcast.closing(EndReason.INPUT_UNREADABLE, timezone.now())
+    Broadcast.objects.filter(pk=broadcast.pk).update(**closing, end_note="no", **columns)
+
+
+def test_an_encoder_that_comes_back_after_a_refusal_continues_the_same_broadcast(
+    ingest: Ingest, stream: Stream, key: str
+) -> None:
+    ingest.publish(key)
+    first = broadcast()
+    refuse(first)
+    assert ingest.publish(key, clientid="12").status_code == 302
+    again = broadcast()
+    assert (again.pk, again.state, again.end_note) == (first.pk, "starting", "")
+    assert (again.ended_at, again.wanted, again.ingest_client) == (None, "on", "12")
+
+
+def test_a_failed_broadcast_that_was_on_air_is_not_opened_again(
+    ingest: Ingest, stream: Stream, key: str
+) -> None:
+    ingest.publish(key)
+    first = broadcast()
+    refuse(first, renditions=[{"name": "720p"}])
+    ingest.publish(key, clientid="12")
+    assert broadcast().pk != first.pk
+
+
+def test_a_refusal_of_long_ago_is_another_broadcast(
+    ingest: Ingest, stream: Stream, key: str
+) -> None:
+    ingest.publish(key)
+    first = broadcast()
+    refuse(first)
+    Broadcast.objects.update(ended_at=timezone.now() - timedelta(minutes=11))
+    ingest.publish(key, clientid="12")
+    assert broadcast().pk != first.pk
+
+
+@pytest.mark.parametrize(("grows", "status"), [(True, 403), (False, 302)])
+def test_a_publisher_that_has_fallen_silent_gives_way(
+    ingest: Ingest, stream: Stream, key: str, grows: bool, status: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    ingest.publish(key)
+    since = timezone.now() - timedelta(minutes=1)
+    Broadcast.objects.update(ingest_since=since)
+    name, received = broadcast().ingest_name, iter(range(1000, 2000))
+
+    def stat(path: str) -> bytes:
+        if path.startswith("/control"):
+            return b"1"
+        count = next(received) if grows else 1000
+        return (
+            "<rtmp><server><application><name>live</name><live><stream>"
+            f"<name>{name}</name><bytes_in>{count}</bytes_in>"
+            "<client><id>11</id><publishing/></client>"
+            "</stream></live></application></server></rtmp>"
+        ).encode()
+
+    monkeypatch.setattr(node, "_get", stat)
+    assert ingest.publish(key, clientid="12").status_code == status
