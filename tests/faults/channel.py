@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.acceptance.playlist import Media, media, variants
+from tests.acceptance.playlist import Media, media, read_media, variants
 from tests.acceptance.publisher import Publisher
 from tests.acceptance.stack import Stack, until
 from tests.faults.encoders import Encoder, Watch, encoders
+from tests.faults.flv import Feed
 from tests.faults.ledger import Entry, Ledger
 from tests.faults.player import Losses, Player
 from tests.faults.record import Record, Row
@@ -35,7 +36,12 @@ class Channel:
     """On air from `begin` on. What it is named is the stream's name and, on loopback, its key."""
 
     def __init__(
-        self, stack: Stack, watch: Watch, ledger: Ledger, name: str, publisher: Publisher
+        self,
+        stack: Stack,
+        watch: Watch,
+        ledger: Ledger,
+        name: str,
+        publisher: Publisher | Feed,
     ) -> None:
         self.stack, self.name, self.publisher = stack, name, publisher
         self.record = Record(stack.var)
@@ -78,18 +84,34 @@ class Channel:
         goal = self.newest + count
         until(lambda: self.newest >= goal, seconds, f"{count} more segments of {self.name}")
 
+    def is_well(self) -> bool:
+        """Whether another test may go on with it."""
+        try:
+            self.await_segments(1, 6)
+            return self.publisher.publishing and len(self.encoders()) == 1
+        except AssertionError:
+            return False
+
     def await_new_run(self, before: Encoder, seconds: float = 40) -> None:
         """Until a segment is in the playlist that another run than this one wrote."""
         until(
-            lambda: before.run[:8] not in self.playlist().segments[-1].run,
+            lambda: self._shows_other_than(before),
             seconds,
             f"a segment of a new run of {self.name}",
         )
 
+    def _shows_other_than(self, encoder: Encoder) -> bool:
+        answer = self.stack.get(self.path)
+        if answer.status != 200:  # when its media were deleted there may be nothing to list
+            return False
+        return encoder.run[:8] not in read_media(answer.text, self.path).segments[-1].run
+
     @contextmanager
-    def fault(self, what: str, settle: int = 2) -> Iterator[Fault]:
+    def fault(self, what: str, settle: int = 2, deletes: bool = False) -> Iterator[Fault]:
         """A viewer watches while the body does damage and waits for the recovery. Afterwards the
-        viewer goes on for `settle` segments, a row is noted, and nothing may be broken."""
+        viewer goes on for `settle` segments, a row is noted, and nothing may be broken.
+
+        `deletes`: segments that players were told of may be gone."""
         with Player(self.stack.web, self.name) as viewer:
             until(lambda: len(viewer.loaded) > 2, 30, f"a viewer watches {self.name}")
             before, fault = viewer.losses, Fault(time.monotonic())
@@ -104,7 +126,7 @@ class Channel:
         self._ledger.add(
             Entry(what, fault.losses.stalled, fault.losses.lost, fault.recovered, fault.remark)
         )
-        assert viewer.faults == []
+        assert viewer.faults == (viewer.missing if deletes else [])
         assert not viewer.ended
         self.is_sound()
 

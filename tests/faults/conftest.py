@@ -9,6 +9,7 @@ from tests.acceptance.publisher import Publisher
 from tests.acceptance.stack import Stack, until
 from tests.faults.channel import Channel
 from tests.faults.encoders import Watch, encoders
+from tests.faults.flv import Feed
 from tests.faults.ledger import Ledger
 from tests.faults.record import Record
 
@@ -25,7 +26,8 @@ class Stage:
         self.stack, self.watch, self.ledger = stack, watch, ledger
         self.record = Record(stack.var)
         self._names = self._issue()
-        self._publishers: list[Publisher] = []
+        self._publishers: list[Publisher | Feed] = []
+        self._steady: Channel | None = None
 
     def _issue(self) -> Iterator[str]:
         for first in count(0, BATCH):
@@ -46,21 +48,39 @@ class Stage:
         return name
 
     def publisher(self, name: str, source: tuple[str, ...] = (), size: str = SIZE) -> Publisher:
-        self._publishers.append(Publisher(self.stack.rtmp, name, size=size, source=source))
-        return self._publishers[-1]
+        publisher = Publisher(self.stack.rtmp, name, size=size, source=source)
+        self._publishers.append(publisher)
+        return publisher
 
     def channel(
         self, source: tuple[str, ...] = (), *, size: str = SIZE, **columns: object
     ) -> Channel:
         """Not on air yet."""
         name = self.name(**columns)
-        publisher = self.publisher(name, source, size)
+        return self.on(name, self.publisher(name, source, size))
+
+    def on(self, name: str, publisher: Publisher | Feed) -> Channel:
+        if publisher not in self._publishers:
+            self._publishers.append(publisher)
         return Channel(self.stack, self.watch, self.ledger, name, publisher)
+
+    def steady(self) -> Channel:
+        """A channel that is on air already, for tests that leave its encoder alone; a new one if
+        the last test hurt it."""
+        if self._steady is None or not self._steady.is_well():
+            name = self.name()
+            publisher = Publisher(self.stack.rtmp, name, size=SIZE)
+            self._steady = Channel(self.stack, self.watch, self.ledger, name, publisher).begin()
+        return self._steady
 
     def clear(self) -> None:
         for publisher in self._publishers:
             publisher.stop()
         self._publishers.clear()
+
+    def close(self) -> None:
+        if self._steady is not None:
+            self._steady.publisher.stop()
 
 
 @pytest.fixture(scope="session")
@@ -75,8 +95,10 @@ def watch(stack: Stack) -> Iterator[Watch]:
 
 
 @pytest.fixture(scope="session")
-def _stage(stack: Stack, watch: Watch, ledger: Ledger) -> Stage:
-    return Stage(stack, watch, ledger)
+def _stage(stack: Stack, watch: Watch, ledger: Ledger) -> Iterator[Stage]:
+    stage = Stage(stack, watch, ledger)
+    yield stage
+    stage.close()
 
 
 @pytest.fixture
@@ -91,5 +113,11 @@ def stage(_stage: Stage) -> Iterator[Stage]:
 
 @pytest.fixture
 def channel(stage: Stage) -> Channel:
-    """On air, with enough in its playlist for a viewer."""
+    """On air, with enough in its playlist for a viewer; its encoder must stay as it is."""
+    return stage.steady()
+
+
+@pytest.fixture
+def fresh(stage: Stage) -> Channel:
+    """On air for this test alone."""
     return stage.channel().begin()

@@ -34,4 +34,4 @@ class Ledger:
 
 
 def _seconds(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f} s"  # noqa: RUF001
+    return "–" if value is None else f"{value:.1f} s"

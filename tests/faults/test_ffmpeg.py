@@ -11,8 +11,8 @@ from tests.faults.channel import SEGMENT, Channel
 from tests.faults.conftest import Stage
 
 
-def test_a_killed_ffmpeg_is_a_jump_of_two_segments_at_most(channel: Channel) -> None:
-    before = channel.encoder()
+def test_a_killed_ffmpeg_is_a_jump_of_two_segments_at_most(fresh: Channel) -> None:
+    channel, before = fresh, fresh.encoder()
     with channel.fault("FFmpeg killed (kill -9)") as fault:
         os.kill(before.pid, signal.SIGKILL)
         channel.await_new_run(before)
@@ -23,9 +23,9 @@ def test_a_killed_ffmpeg_is_a_jump_of_two_segments_at_most(channel: Channel) -> 
     assert channel.record.runs(channel.name)[1]["end_reason"] == "killed"
 
 
-def test_a_hanging_ffmpeg_is_replaced(channel: Channel) -> None:
+def test_a_hanging_ffmpeg_is_replaced(fresh: Channel) -> None:
     """Stopped, not dead: only what it writes tells."""
-    before = channel.encoder()
+    channel, before = fresh, fresh.encoder()
     with channel.fault("FFmpeg hangs (SIGSTOP)") as fault:
         os.kill(before.pid, signal.SIGSTOP)
         channel.await_new_run(before)
@@ -33,10 +33,10 @@ def test_a_hanging_ffmpeg_is_replaced(channel: Channel) -> None:
     assert channel.record.runs(channel.name)[1]["end_reason"] == "stalled"
 
 
-def test_a_run_folder_deleted_under_ffmpeg_is_replaced(channel: Channel) -> None:
-    before = channel.encoder()
+def test_a_run_folder_deleted_under_ffmpeg_is_replaced(fresh: Channel) -> None:
+    channel, before = fresh, fresh.encoder()
     folder = channel.stack.hls / channel.record.runs(channel.name)[0]["folder"]
-    with channel.fault("run folder deleted under FFmpeg") as fault:
+    with channel.fault("run folder deleted under FFmpeg", deletes=True) as fault:
         shutil.rmtree(folder)
         channel.await_new_run(before)
         assert fault.over() < 15
@@ -53,9 +53,9 @@ def test_a_killed_ffmpeg_with_a_ladder_cuts_all_renditions_alike(stage: Stage) -
 
 
 @pytest.mark.slow_fault
-def test_an_ffmpeg_that_ignores_term_is_killed(channel: Channel) -> None:
+def test_an_ffmpeg_that_ignores_term_is_killed(fresh: Channel) -> None:
     """A process the kernel froze acts on no signal but KILL; here it is stopped again and again."""
-    before = channel.encoder()
+    channel, before = fresh, fresh.encoder()
     with channel.fault("FFmpeg hangs and does not end when asked") as fault:
 
         def frozen() -> bool:

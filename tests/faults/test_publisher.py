@@ -55,7 +55,8 @@ def test_with_takeover_the_second_publisher_wins_at_once(stage: Stage) -> None:
     assert fault.losses.discontinuities == 1
 
 
-def test_a_publisher_that_stays_away_ends_the_broadcast_after_the_grace(channel: Channel) -> None:
+def test_a_publisher_that_stays_away_ends_the_broadcast_after_the_grace(fresh: Channel) -> None:
+    channel = fresh
     channel.publisher.stop()
     left = time.monotonic()
     until(lambda: channel.playlist().ended, GRACE + 15, "EXT-X-ENDLIST")
@@ -85,7 +86,8 @@ def test_a_publisher_frozen_for_longer_than_nginx_waits_comes_back_to_the_same_b
 
 
 @pytest.mark.slow_fault
-def test_a_broadcast_stopped_by_hand_takes_its_publisher_down(channel: Channel) -> None:
+def test_a_broadcast_stopped_by_hand_takes_its_publisher_down(fresh: Channel) -> None:
+    channel = fresh
     channel.record.change(
         "UPDATE streams_broadcast SET wanted = 'off' WHERE _id = ?", channel.row["_id"]
     )
@@ -114,8 +116,9 @@ def test_an_ingest_that_dies_tells_nobody_and_the_publisher_comes_back(stage: St
 
 @pytest.mark.slow_fault
 def test_an_ingest_that_dies_with_a_publisher_that_stays_away_ends_the_broadcast(
-    channel: Channel,
+    fresh: Channel,
 ) -> None:
+    channel = fresh
     path = channel.path
     kill_ingest(channel)
     killed = time.monotonic()
