@@ -4,6 +4,7 @@ import getpass
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -94,6 +95,10 @@ class Stack:
     @staticmethod
     def children(pid: int) -> list[int]:
         return [int(child) for child in _read(Path(f"/proc/{pid}/task/{pid}/children")).split()]
+
+    def setting(self, name: str) -> str:
+        """What setup wrote for it."""
+        return re.search(rf"^{name}=(.*)$", (self.var / "env").read_text(), re.M)[1]  # type: ignore[index]
 
     def process_environment(self) -> dict[str, str]:
         """What supervisord gives its processes."""

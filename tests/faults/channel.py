@@ -67,6 +67,17 @@ class Channel:
     def newest(self) -> int:
         return self.playlist().newest
 
+    def newest_or(self, other: int) -> int:
+        """Also while there is no playlist, or an empty one."""
+        answer = self.stack.get(self.path)
+        return read_media(answer.text, self.path).newest if answer.status == 200 else other
+
+    def is_back(self) -> bool:
+        """Whether the publisher is there; if not, it tries again, as OBS does."""
+        if not self.publisher.publishing:
+            self.publisher.start()
+        return self.row["publisher_gone_at"] is None and self.publisher.publishing
+
     @property
     def row(self) -> Row:
         row = self.record.open_broadcast(self.name)

@@ -22,8 +22,8 @@ from tests.faults.workers import Worker, second_worker
 
 BROKER = "/9"  # a database of Redis of its own
 
-STREAM = """<stream><name>{name}</name><time>{ms}</time><bw_in>900000</bw_in><bytes_in>{ms}</bytes_in>
-<client><id>{id}</id><address>127.0.0.1</address><time>{ms}</time><dropped>0</dropped>
+STREAM = """<stream><name>{name}</name><time>{ms}</time><bw_in>900000</bw_in>
+<bytes_in>{ms}</bytes_in><client><id>{id}</id><address>127.0.0.1</address><time>{ms}</time><dropped>0</dropped>
 <timestamp>{ms}</timestamp><publishing/><active/></client>
 <meta><video><width>320</width><height>180</height><frame_rate>25</frame_rate><codec>H264</codec>
 <profile>Baseline</profile></video><audio><codec>AAC</codec><channels>1</channels>

@@ -1,4 +1,4 @@
-"""A stand-in for FFmpeg that costs next to nothing: the files of a run, with nothing to see in them.
+"""A stand-in for FFmpeg that costs next to nothing: the files of a run, with nothing to see.
 
 It is run as a program named `ffmpeg` on a worker's PATH. It writes progress every second and a
 segment every two, ends on TERM as FFmpeg does, and enters its begin and its end in a journal beside

@@ -107,7 +107,7 @@ def test_an_ingest_that_dies_tells_nobody_and_the_publisher_comes_back(stage: St
     with channel.fault("ingest (nginx) killed (kill -9) and restarted") as fault:
         kill_ingest(channel)
         channel.publisher.ended(15)
-        until(lambda: back(channel), 30, "the publisher is back")
+        until(channel.is_back, 30, "the publisher is back")
         channel.await_new_run(before)
         fault.over()
         assert fault.over() < 20 + 2 * SEGMENT
@@ -129,17 +129,25 @@ def test_an_ingest_that_dies_with_a_publisher_that_stays_away_ends_the_broadcast
     assert variants(channel.stack, channel.name) == []
 
 
+@pytest.mark.slow_fault
+def test_an_ingest_whose_worker_alone_dies_is_noticed(stage: Stage) -> None:
+    """Its master starts another one, which knows of nobody."""
+    channel = stage.channel(grace_seconds=30).begin()
+    before = channel.encoder()
+    with channel.fault("ingest's worker process killed (kill -9)") as fault:
+        for pid in channel.stack.children(channel.stack.pids()["ingest"]):
+            os.kill(pid, signal.SIGKILL)
+        channel.publisher.ended(15)
+        until(channel.is_back, 30, "the publisher is back")
+        channel.await_new_run(before)
+        fault.over()
+    assert fault.losses is not None
+    assert fault.losses.discontinuities == 1
+
+
 def kill_ingest(channel: Channel) -> None:
     """Its master and its worker; a worker alone would hold the port."""
     master = channel.stack.pids()["ingest"]
-    children = channel.stack.children(master)
-    for pid in (master, *children):
+    for pid in (master, *channel.stack.children(master)):
         os.kill(pid, signal.SIGKILL)
     until(lambda: channel.stack.running().get("ingest", master) != master, 30, "a new ingest")
-
-
-def back(channel: Channel) -> bool:
-    """Publishing, and listed; if not, it tries again, as OBS does."""
-    if not channel.publisher.publishing:
-        channel.publisher.start()
-    return channel.row["publisher_gone_at"] is None and channel.publisher.publishing
