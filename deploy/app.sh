@@ -23,7 +23,7 @@ Usage: ./deploy/app.sh COMMAND
   setup [--domain NAME]  install what is missing, prepare everything, start, say where it is;
                          with a domain: the values of a public server behind HTTPS
   start, stop            the whole installation; `stop` ends the broadcasts too
-  restart [PROCESS…]     without names: web worker beat edge, and broadcasts go on meanwhile
+  restart [PROCESS…]     without names all but redis and ingest: viewers notice nothing
   status                 each process and part; exit code 1 when something is not well
   logs [PROCESS]         follow the logs
   demo [SECONDS]         publish a test picture, until Ctrl-C or for some seconds
@@ -31,7 +31,7 @@ Usage: ./deploy/app.sh COMMAND
   test faults            break everything that can break, and tell what a viewer lost
   help                   this
 
-Processes: redis web worker beat ingest edge. State is in var/ (LIVESTREAM_VAR); what can be set is
+Processes: redis origin web worker beat ingest edge. State is in var/ (LIVESTREAM_VAR); what can be set is
 in deploy/env.example.
 TEXT
 }

@@ -1,4 +1,4 @@
-"""Whether the whole installation answers: the backend's parts, the pages, the edge.
+"""Whether the whole installation answers: the backend's parts, the origin, the pages, the edge.
 
 `python -m deploy.health` looks once; `--wait SECONDS` looks until all is well. It prints what is
 not, with the last words of its log, and then exits 1.
@@ -7,6 +7,7 @@ not, with the last words of its log, and then exits 1.
 import argparse
 import http.client
 import json
+import socket
 import sys
 import time
 from collections import deque
@@ -28,6 +29,7 @@ LOGS = {
     "ingest": "ingest",
     "disk": "worker",
     "backend": "web",
+    "origin": "origin",
     "pages": "edge",
     "edge": "edge",
 }
@@ -47,9 +49,27 @@ class Answer:
     body: bytes
 
 
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def connect(place: str) -> http.client.HTTPConnection:
+    """`host:port` or `unix:/path/to/socket`."""
+    if place.startswith("unix:"):
+        return UnixConnection(place.removeprefix("unix:"))
+    return http.client.HTTPConnection(place, timeout=TIMEOUT)
+
+
 def get(place: str, path: str, https: bool) -> Answer:
     """One GET of this machine's own server. Raises OSError or HTTPException."""
-    connection = http.client.HTTPConnection(place, timeout=TIMEOUT)
+    connection = connect(place)
     try:
         headers = {"Host": "localhost"}
         if https:
@@ -70,10 +90,17 @@ def parts(answer: Answer) -> list[Finding]:
         return [Finding("backend", f"/health answers {answer.status} without a report")]
 
 
-def look(addresses: Addresses, https: bool) -> list[Finding]:
-    """Everything that is not well now; empty when all is."""
+def look(addresses: Addresses, run: str, https: bool) -> list[Finding]:
+    """Everything that is not well now; empty when all is. `run` is the folder of the sockets."""
     checks: list[tuple[str, str, str, Callable[[Answer], list[Finding]]]] = [
         ("backend", addresses.local("backend"), "/health", parts),
+        # It has nothing at this address, and says so.
+        (
+            "origin",
+            f"unix:{run}/origin.sock",
+            "/hls/",
+            lambda answer: _is_ok("origin", answer, 404),
+        ),
         ("pages", addresses.local("web"), "/", lambda answer: _is_ok("pages", answer)),
         ("edge", addresses.local("edge"), "/api/streams", lambda answer: _is_ok("edge", answer)),
     ]
@@ -82,12 +109,12 @@ def look(addresses: Addresses, https: bool) -> list[Finding]:
         try:
             findings += judge(get(place, path, https))
         except (OSError, http.client.HTTPException) as error:
-            findings.append(Finding(part, f"http://{place}{path}: {error or type(error).__name__}"))
+            findings.append(Finding(part, f"{place}{path}: {error or type(error).__name__}"))
     return findings
 
 
-def _is_ok(part: str, answer: Answer) -> list[Finding]:
-    if answer.status == 200:
+def _is_ok(part: str, answer: Answer, status: int = 200) -> list[Finding]:
+    if answer.status == status:
         return []
     return [Finding(part, f"answers {answer.status}: {answer.body[:200].decode(errors='replace')}")]
 
@@ -115,7 +142,7 @@ def main() -> int:
     env = environment.read()
     addresses = Addresses.read(env.bind)
     deadline = time.monotonic() + wait
-    while findings := look(addresses, env.https):
+    while findings := look(addresses, env.run, env.https):
         if time.monotonic() >= deadline:
             sys.stderr.write(report(findings, env.var / "log") + "\n")
             return 1

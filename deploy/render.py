@@ -46,10 +46,9 @@ def fill(text: str, values: dict[str, str]) -> str:
 def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str]:
     """The values that stand inside quotes. Raises SystemExit naming one that would break out."""
     redis = RedisAddress.parse(env.redis_url)
-    run = os.environ.get("LIVESTREAM_RUN") or f"{env.var}/run"
     values = {
         "var": str(env.var),
-        "run": run,
+        "run": env.run,
         "ingest_secret": env.ingest_secret,
         "ingest_node": env.ingest_node,
         "backend": addresses.local("backend"),

@@ -4,6 +4,7 @@
 (default: `env` in the state folder) is read first; real environment variables win over it.
 """
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ class Environment:
     csrf_trusted_origins: list[str]
     https: bool
     var: Path
+    run: str
     mongodb_uri: str
     redis_url: str
     public_api_url: str
@@ -36,6 +38,10 @@ class Environment:
     ingest_url: str
     ingest_node: str
     rtmp_pull_url: str
+    ffmpeg_nice: int
+    ffmpeg_memory: int
+    ffmpeg_cores: float
+    cpu_share: float
     disk_min_free: int
     most_broadcasts: int
     time_zone: str
@@ -57,6 +63,7 @@ def read() -> Environment:
         csrf_trusted_origins=env.list("CSRF_TRUSTED_ORIGINS", default=[]),
         https=_boolean("LIVESTREAM_HTTPS"),
         var=var,
+        run=run,
         mongodb_uri=env.str("MONGODB_URI", default=""),
         redis_url=env.str("REDIS_URL", default="") or "redis://127.0.0.1:6379/0",
         public_api_url=_public(env, "PUBLIC_API_URL", "/api"),
@@ -70,6 +77,10 @@ def read() -> Environment:
         ingest_node=env.str("LIVESTREAM_INGEST_NODE", default="") or "local",
         rtmp_pull_url=env.str("LIVESTREAM_RTMP_PULL_URL", default="")
         or f"rtmp://127.0.0.1:{rtmp_port}/live",
+        ffmpeg_nice=int(_number(env, "LIVESTREAM_FFMPEG_NICE", 5, most=19)),
+        ffmpeg_memory=int(_number(env, "LIVESTREAM_FFMPEG_MEMORY", 4_000_000_000)),
+        ffmpeg_cores=_number(env, "LIVESTREAM_FFMPEG_CORES", 0),
+        cpu_share=_number(env, "LIVESTREAM_CPU_SHARE", 0.9, most=1),
         disk_min_free=env.int("LIVESTREAM_DISK_MIN_FREE", default=200_000_000),
         most_broadcasts=env.int("LIVESTREAM_MOST_BROADCASTS", default=100),
         time_zone=env.str("TZ", default="") or "UTC",
@@ -100,6 +111,18 @@ def _choice(env: environ.Env, name: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ImproperlyConfigured(f"{name} is {value!r}; it takes {' or '.join(choices)}.")
     return value
+
+
+def _number(env: environ.Env, name: str, default: float, most: float = math.inf) -> float:
+    value: str = env.str(name, default="") or str(default)
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= most:
+        limit = f" and at most {most:g}" if most < math.inf else ""
+        raise ImproperlyConfigured(f"{name} is {value!r}; it takes a number of at least 0{limit}.")
+    return number
 
 
 def _public(env: environ.Env, name: str, path: str) -> str:

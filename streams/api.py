@@ -15,9 +15,14 @@ from streams.models import Broadcast, Stream, Visibility
 from streams.supervisor.states import BroadcastState
 
 OFFLINE = "offline"
+# Why it is offline. Fields may be added, but states not: programs know all there are.
+ENDED = "ended"
+FAILED = "failed"
 ON_AIR = (BroadcastState.STARTING, BroadcastState.LIVE, BroadcastState.RECONNECTING)
 # Seven segments of 2 s: longer than any hiccup of an encoder that is still alive.
 STALE_AFTER = timedelta(seconds=15)
+# How long a stream is said to have ended; after that it is only offline.
+ENDED_FOR = timedelta(hours=1)
 
 
 def state_of(broadcast: Broadcast | None, now: datetime) -> str:
@@ -32,14 +37,32 @@ def state_of(broadcast: Broadcast | None, now: datetime) -> str:
     return str(broadcast.state)
 
 
-def stream_state(stream: Stream) -> dict[str, Any]:
-    """The stream as JSON: {"name", "title", "description", "state", "started_at": ISO 8601 or
-    None, "viewers", "hls": URL of the master playlist, "thumbnail": URL or None, "tracks": some of
+def reason_of(broadcast: Broadcast | None, now: datetime) -> str | None:
+    """Why a stream is offline: "failed", its publisher is there but nothing can be made of what it
+    sends; "ended", viewers saw a broadcast that was over within the last hour; None otherwise."""
+    if broadcast is None or state_of(broadcast, now) != OFFLINE:
+        return None
+    if broadcast.open_key is not None:
+        return FAILED
+    ended_at, was_live = broadcast.ended_at, broadcast.last_segment_at is not None
+    return ENDED if was_live and ended_at is not None and now - ended_at < ENDED_FOR else None
+
+
+def stream_state(stream: Stream, viewers: int | None = None) -> dict[str, Any]:
+    """The stream as JSON: {"name", "title", "description", "state": "offline", "starting", "live"
+    or "reconnecting", "reason": "ended", "failed" or None, "started_at": ISO 8601 or None,
+    "viewers", "hls": URL of the master playlist, "thumbnail": URL or None, "tracks": some of
     "video" and "audio"}."""
     broadcast = None
     if stream.enabled:
-        broadcast = Broadcast.objects.filter(open_key=stream.pk).first()
-    return _describe(stream, broadcast, presence.count(stream.pk), timezone.now())
+        broadcasts = Broadcast.objects.filter(stream=stream)
+        broadcast = (
+            broadcasts.filter(open_key=stream.pk).first()
+            or broadcasts.filter(ended_at__isnull=False).order_by("-started_at").first()
+        )
+    if viewers is None:
+        viewers = presence.count(stream.pk)
+    return _describe(stream, broadcast, viewers, timezone.now())
 
 
 def on_air() -> list[dict[str, Any]]:
@@ -77,6 +100,7 @@ def _describe(
         "title": stream.title,
         "description": stream.description,
         "state": state,
+        "reason": reason_of(broadcast, now),
         "started_at": started_at.isoformat() if started_at else None,
         "viewers": viewers,
         "hls": hls,

@@ -7,8 +7,9 @@ from pathlib import Path
 from uuid import UUID
 
 from django.db import connections
+from django.utils import timezone
 
-from streams import identity, lease
+from streams import claim, identity, lease
 from streams.board import Board
 from streams.desk import BroadcastDesk
 from streams.ingest_node import IngestNode
@@ -44,6 +45,8 @@ class Crew:
         if self._wake(broadcast_id):
             return True
         if self._stopping or len(self._bells) >= self._most:
+            return False
+        if not claim.should_take(broadcast_id, timezone.now()):
             return False
         held = lease.acquire(broadcast_id, self.name)
         return held is not None and self._begin(held)

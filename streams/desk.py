@@ -55,7 +55,8 @@ class BroadcastDesk:
             was_live=row.last_segment_at is not None,
             crashes=row.crashes,
             gave_up=bool(row.gave_up_on) and row.gave_up_on == row.ingest_name,
-            shed=row.shed,
+            # A ladder without encoded renditions is tried anew like one that lacks some.
+            shed=max(row.shed, int(row.copy_only)),
         )
 
     def _vanished(self, row: Broadcast, now: datetime) -> bool:
@@ -76,7 +77,10 @@ class BroadcastDesk:
         with record():
             self._update(**columns)
             if run is not None and run.progress is not None:
+                # Until it is measured, what was reckoned stands there.
+                cpu = {"cpu": run.cpu.cores} if run.cpu.cores is not None else {}
                 Run.objects.filter(pk=run.run_id, fence=self._lease.fence).update(
+                    **cpu,
                     state=RunState.RUNNING,
                     fps=run.progress.fps,
                     speed=run.meter.speed,

@@ -1,6 +1,9 @@
 """Events: telling every page that watches a stream what became of it."""
 
+import asyncio
+import atexit
 import logging
+import threading
 from typing import Any
 from uuid import UUID
 
@@ -8,10 +11,14 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
+from streams import presence
 from streams.api import stream_state
 from streams.models import Stream
 
 logger = logging.getLogger(__name__)
+
+# Seconds; a Redis that hangs would hold the sender for five.
+PATIENCE = 1.0
 
 
 def group(stream_id: UUID) -> str:
@@ -20,14 +27,62 @@ def group(stream_id: UUID) -> str:
 
 
 def publish_state(stream: Stream) -> None:
-    """Send the stream's state to its pages. They poll as well, so a lost event only costs time."""
-    publish(stream.pk, {"v": 1, "type": "state", **stream_state(stream)})
+    """Send the stream's state to its pages, without waiting for Redis. Pages look for themselves
+    when their socket opens, so a lost event only costs time."""
+    _messenger.take(stream.pk, stream_state(stream, viewers=0))
 
 
-def publish(stream_id: UUID, event: dict[str, Any]) -> None:
-    layer = get_channel_layer()
-    message = {"type": "stream.event", "event": event}
+class Messenger:
+    """A thread that sends states: what calls it supervises an FFmpeg and must not hang."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        # Of each stream only the newest.
+        self._waiting: dict[UUID, dict[str, Any]] = {}
+        self._busy = False
+        self._thread: threading.Thread | None = None
+
+    def take(self, stream_id: UUID, state: dict[str, Any]) -> None:
+        with self._changed:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+                self._thread.start()
+            self._waiting[stream_id] = state
+            self._changed.notify_all()
+
+    def drain(self) -> None:
+        """Let what waits go out before the process ends, if that is quickly done."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting and not self._busy, PATIENCE)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._waiting)
+                stream_id = next(iter(self._waiting))
+                state = self._waiting.pop(stream_id)
+                self._busy = True
+            try:
+                _send(stream_id, state)
+            except Exception:  # the next state must find this thread alive
+                logger.exception("a state could not be sent")
+
+
+def _send(stream_id: UUID, state: dict[str, Any]) -> None:
+    viewers = presence.count(stream_id)
+    event = {"v": 1, "type": "state", **state, "viewers": viewers}
     try:
-        async_to_sync(layer.group_send)(group(stream_id), message)
+        async_to_sync(_deliver)(group(stream_id), {"type": "stream.event", "event": event})
     except (OSError, RedisError) as error:
-        logger.warning("event %s could not be sent: %s", event["type"], error)
+        logger.warning("the state of %s could not be sent: %r", state["name"], error)
+
+
+async def _deliver(name: str, message: dict[str, Any]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        await get_channel_layer().group_send(name, message)
+
+
+_messenger = Messenger()
+atexit.register(_messenger.drain)

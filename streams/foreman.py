@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from streams import lease
+from streams import capacity, lease
 from streams.crew import Crew
 from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
 from streams.ingest_node import IngestUnreachable, node
@@ -82,6 +82,7 @@ def reconcile(crew: Crew) -> None:
         _drop_strangers(publishers, {broadcast.ingest_name for broadcast in broadcasts})
     with suppress(RedisError, OSError):
         cache.set(RECONCILED_AT, now.timestamp(), timeout=3600)
+    capacity.report(now)
 
 
 def _drop_strangers(publishers: dict[str, Publisher], known: set[str]) -> None:

@@ -14,12 +14,13 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from streams import foreman
+from streams import capacity, foreman
 from streams.crew import Crew
 from streams.foreman import Foreman
 from streams.ingest_node import node
 from streams.models import Broadcast
 from streams.origin import run_folder
+from streams.supervisor import isolation
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +92,8 @@ def collect_garbage() -> None:
     root = Path(settings.HLS_ROOT)
     # What frees space comes first: a full disk may fail the rest.
     run_folder.remove_old(root, KEEP_ENDED)
+    isolation.remove_leftovers()
+    capacity.forget_hosts(timezone.now())
     # Folders before rows: a broadcast that begins meanwhile is not among them.
     unended = list(run_folder.unended_broadcasts(root))
     rows = Broadcast.objects.filter(open_key__isnull=False)

@@ -31,6 +31,7 @@ def watch(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "stream": stream,
         "state": state,
+        "shown": state["reason"] or state["state"],
         "unlisted": stream.visibility != Visibility.PUBLIC,
         "canonical": request.build_absolute_uri(f"/{stream.name}"),
         "page": _wiring(state),

@@ -20,8 +20,8 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _start_redis(folder: Path) -> str:
-    """Start the server and return its URL once it takes connections; it ends with the tests."""
+def start_redis(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start a server; itself and its URL once it takes connections. It ends with the tests."""
     port = _free_port()
     server = subprocess.Popen(
         ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "",
@@ -34,7 +34,7 @@ def _start_redis(folder: Path) -> str:
     while time.monotonic() < deadline:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return f"redis://127.0.0.1:{port}/0"
+                return server, f"redis://127.0.0.1:{port}/0"
         time.sleep(0.02)
     raise RuntimeError(f"redis-server did not take connections on port {port} within 10 s")
 
@@ -44,7 +44,7 @@ atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ.update(
     DJANGO_SETTINGS_MODULE="livestream.settings",
     LIVESTREAM_VAR=str(_folder),
-    REDIS_URL=_start_redis(_folder),
+    REDIS_URL=start_redis(_folder)[1],
     SECRET_KEY=secrets.token_urlsafe(50),
     LIVESTREAM_INGEST_SECRET=secrets.token_urlsafe(24),
     DEBUG="false",

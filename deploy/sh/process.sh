@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Becomes one of the processes: redis, web, worker, beat, ingest or edge. Run by supervisord, with
-# LIVESTREAM_VAR, LIVESTREAM_RUN and LIVESTREAM_VENV set. Settings are read anew at every start, and
-# nothing secret stands on a command line: the programs read var/env and var/conf themselves.
+# Becomes one of the processes: redis, origin, web, worker, beat, ingest or edge. Run by
+# supervisord, with LIVESTREAM_VAR, LIVESTREAM_RUN and LIVESTREAM_VENV set. Settings are read anew at
+# every start, and nothing secret stands on a command line: the programs read var/env and var/conf
+# themselves. `edge-config` only writes the edge's configuration, for a reload.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -31,6 +32,15 @@ run_nginx() { # NAME TEMPLATE…
     exec nginx -e stderr -p "$LIVESTREAM_VAR" -c "$LIVESTREAM_VAR/conf/$1.conf"
 }
 
+# What it serves is on the disk; it takes no settings and gets no secret.
+run_origin() {
+    raise_descriptors
+    exec "$LIVESTREAM_VENV/bin/uvicorn" streams.origin.server:app \
+        --uds "$LIVESTREAM_RUN/origin.sock" --loop uvloop --http httptools --lifespan off \
+        --ws none --no-access-log --no-proxy-headers --no-server-header --log-level warning \
+        --timeout-graceful-shutdown 2
+}
+
 run_web() {
     local host port
     host=$(setting LIVESTREAM_BIND 127.0.0.1)
@@ -52,6 +62,7 @@ case ${1-} in
         render redis.conf
         exec redis-server "$LIVESTREAM_VAR/conf/redis.conf"
         ;;
+    origin) run_origin ;;
     web) run_web ;;
     worker)
         exec "$LIVESTREAM_VENV/bin/celery" -A livestream worker --pool threads -c 8 \
@@ -64,6 +75,11 @@ case ${1-} in
         ;;
     ingest) run_nginx ingest ingest.conf ;;
     edge) run_nginx edge live.conf edge.conf ;;
+    edge-config)
+        raise_descriptors
+        render live.conf edge.conf
+        exec nginx -t -q -e stderr -p "$LIVESTREAM_VAR" -c "$LIVESTREAM_VAR/conf/edge.conf"
+        ;;
     *)
         echo "process.sh: there is no process named '${1-}'" >&2
         exit 64

@@ -1,6 +1,7 @@
 # supervisord and the processes under it: starting, stopping, looking. Sourced.
 
-PROCESSES="redis web worker beat ingest edge"
+# In the order of a restart: the origin is back before the web goes, which stands in for it.
+PROCESSES="redis origin web worker beat ingest edge"
 CONF=$ROOT/deploy/supervisord.conf
 
 # supervisord's pid if the one in the pid file is really this installation's: a pid is a number
@@ -13,10 +14,13 @@ supervisor_pid() {
     printf '%s' "$pid"
 }
 
-supervised() { # supervisord or supervisorctl, and its arguments
+as_process() { # PROGRAM ARGUMENT…, with what the processes know
     as_user env LIVESTREAM_VAR="$LIVESTREAM_VAR" LIVESTREAM_RUN="$LIVESTREAM_RUN" \
-        LIVESTREAM_VENV="$LIVESTREAM_VENV" LIVESTREAM_OWN_REDIS="${OWN_REDIS:-false}" \
-        "$LIVESTREAM_VENV/bin/$1" -c "$CONF" "${@:2}"
+        LIVESTREAM_VENV="$LIVESTREAM_VENV" LIVESTREAM_OWN_REDIS="${OWN_REDIS:-false}" "$@"
+}
+
+supervised() { # supervisord or supervisorctl, and its arguments
+    as_process "$LIVESTREAM_VENV/bin/$1" -c "$CONF" "${@:2}"
 }
 
 control() { # supervisorctl's arguments
@@ -125,12 +129,33 @@ check_names() { # NAME…
 restart_processes() { # NAME…
     local name names=("$@")
     check_names "${names[@]}"
+    add_new_programs
     if [ ${#names[@]} -eq 0 ]; then
-        names=(web worker beat edge)
-        say "Restarting ${names[*]}. Broadcasts go on; 'restart ingest' would throw the publishers off."
+        names=(origin web worker beat)
+        say "Restarting ${names[*]}, reloading edge. Broadcasts go on; 'restart ingest' would throw the publishers off."
+        reload_edge
     fi
     # One after the other: all at once they would all be away until the last one has stopped.
-    for name in "${names[@]}"; do control restart "$name"; done
+    for name in $PROCESSES; do
+        case " ${names[*]} " in *" $name "*) control restart "$name" ;; esac
+    done
+}
+
+# Those that came with a newer version than the one supervisord was started from.
+add_new_programs() {
+    local name known
+    mapfile -t known < <(control status | awk '{print $1}')
+    for name in $PROCESSES; do
+        case " ${known[*]} " in *" $name "*) continue ;; esac
+        control reread >/dev/null
+        control add "$name"
+    done
+}
+
+# Its connections stay: who watches through it notices nothing.
+reload_edge() {
+    as_process deploy/sh/process.sh edge-config || fail "The edge's new configuration is wrong, as said above."
+    control signal HUP edge >/dev/null || control start edge
 }
 
 show_status() {

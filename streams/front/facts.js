@@ -1,5 +1,6 @@
 /* Facts: the line under the player: on air or not, who watches, since when. */
 
+import { situationOf } from "./stage.js";
 import { setSince } from "./uptime.js";
 
 const BADGES = {
@@ -7,6 +8,8 @@ const BADGES = {
   starting: "Starting",
   reconnecting: "Reconnecting",
   offline: "Offline",
+  ended: "Ended",
+  failed: "Problem",
 };
 const number = new Intl.NumberFormat("en");
 
@@ -17,8 +20,9 @@ export class Facts {
 
   /** @param state the stream's, see streams/api.py */
   show(state) {
-    this.#badge.dataset.state = state.state;
-    this.#badge.textContent = BADGES[state.state];
+    const situation = situationOf(state);
+    this.#badge.dataset.state = situation;
+    this.#badge.textContent = BADGES[situation];
     setSince(this.#uptime, state.started_at);
     this.#uptime.closest(".fact").hidden = !state.started_at;
     this.showViewers(state.viewers);

@@ -3,6 +3,7 @@
 import { Hls } from "hls-video-element";
 
 import { HLS_CONFIG } from "./hls-config.js";
+import { Ladder } from "./ladder.js";
 import { LiveEdge } from "./live-edge.js";
 import { Repair } from "./repair.js";
 
@@ -16,6 +17,7 @@ export class Player extends EventTarget {
   #address = "";
   #played = false;
   #draining = false;
+  #broken = false;
   #picked = false;
   #repair = new Repair();
   #timer = null;
@@ -60,6 +62,12 @@ export class Player extends EventTarget {
     clearTimeout(this.#timer);
   }
 
+  /** It goes on after all. */
+  carryOn() {
+    this.#draining = false;
+    if (this.#broken) this.retry();
+  }
+
   stop() {
     clearTimeout(this.#timer);
     this.#address = "";
@@ -80,6 +88,7 @@ export class Player extends EventTarget {
     clearTimeout(this.#timer);
     this.#played = false;
     this.#picked = false;
+    this.#broken = false;
     this.#video.removeAttribute("src");
     this.#video.src = this.#address;
     this.#tell();
@@ -106,6 +115,7 @@ export class Player extends EventTarget {
   /** Watch one hls.js instance; it ends with its source. */
   #guard(hls) {
     if (!hls) return;
+    new Ladder(this.#video);
     hls.on(Hls.Events.ERROR, (_, data) => {
       if (data.fatal && hls === this.#video.api) this.#fatal(hls, data);
     });
@@ -129,6 +139,7 @@ export class Player extends EventTarget {
   }
 
   #fix(kind, manifest, hls) {
+    this.#broken = this.#draining;
     if (this.#draining) return this.#tell();
     const step = this.#repair.next({ kind, manifest });
     if (step.visible) this.trouble = { kind, final: step.action === "give-up" };

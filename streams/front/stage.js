@@ -13,16 +13,20 @@ const TROUBLES = {
   },
 };
 
+/** @param state the stream's, see streams/api.py @returns its state, or why it is offline */
+export function situationOf({ state, reason }) {
+  return reason ?? state;
+}
+
 /**
  * Decide what to show.
- * @param {"offline" | "starting" | "live" | "reconnecting"} server the stream's state
+ * @param {"offline" | "ended" | "failed" | "starting" | "live" | "reconnecting"} situation
  * @param {string} condition the player's @param {boolean} trouble
- * @returns {"offline" | "starting" | "loading" | "reconnecting" | "playing" | "error"}
+ * @returns the situation, or "loading", "playing" or "error"
  */
-export function stageOf(server, condition, trouble) {
+export function stageOf(situation, condition, trouble) {
   if (condition === "playing" || condition === "paused") return "playing";
-  if (server === "offline" || server === "starting") return server;
-  if (server === "reconnecting") return "reconnecting";
+  if (situation !== "live") return situation;
   return trouble ? "error" : "loading";
 }
 
@@ -33,8 +37,8 @@ export class Stage {
     this.#root = root;
   }
 
-  show(server, player) {
-    const state = stageOf(server, player.condition, Boolean(player.trouble));
+  show(situation, player) {
+    const state = stageOf(situation, player.condition, Boolean(player.trouble));
     if (state === "error") this.#explain(TROUBLES[player.trouble.kind]);
     if (this.#root.dataset.state !== state) this.#root.dataset.state = state;
   }

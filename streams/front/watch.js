@@ -9,7 +9,7 @@ import { Facts } from "./facts.js";
 import { Player } from "./player.js";
 import { Poll } from "./poll.js";
 import { Socket } from "./socket.js";
-import { Stage } from "./stage.js";
+import { Stage, situationOf } from "./stage.js";
 import { Unmute } from "./unmute.js";
 import { startClocks } from "./uptime.js";
 
@@ -29,7 +29,7 @@ function draw() {
   const { condition } = player;
   const left = condition === "playing" || condition === "paused";
   if (state.state === "offline" && condition !== "idle" && !left) player.stop();
-  else stage.show(state.state, player);
+  else stage.show(situationOf(state), player);
 }
 
 /** A playlist whose tracks changed, sound alone to picture and sound say, needs a new player. */
@@ -47,6 +47,7 @@ function follow(next) {
   state = next;
   const watchable = state.state === "live" || state.state === "reconnecting";
   if (watchable && (player.condition === "idle" || playing !== content())) load();
+  else if (watchable) player.carryOn();
   else if (state.state === "offline") player.drain();
   facts.show(state);
   draw();

@@ -1,5 +1,6 @@
 """The disk: reads run folders into histories, and remembers what has not changed since."""
 
+import contextlib
 import json
 import os
 from datetime import datetime
@@ -14,7 +15,7 @@ from streams.origin.segment_list import Segment
 
 
 class Disk:
-    """Everything the origin knows. Nothing here writes."""
+    """Everything the origin knows. It writes only which target durations were told."""
 
     def __init__(self, root: Path) -> None:
         self._root = Path(os.path.realpath(root))
@@ -67,10 +68,15 @@ class Disk:
         return path if path.is_file() and self.owns(path) else None
 
     def target_duration(self, stream: str, history: History) -> int:
-        """Seconds; never less than it was for this broadcast, as RFC 8216 6.2.1 demands."""
+        """Seconds; never less than any origin told for this broadcast (RFC 8216 6.2.1)."""
         folder = self._root / stream / history.broadcast
-        before = self._target_durations.pop(folder, 0)
-        target = max([before, *(run.target_duration for run in history.runs)])
+        told = max(
+            self._target_durations.pop(folder, 0),
+            self._files.read(folder / layout.TARGETS_FILE, _largest) or 0,
+        )
+        target = max([told, *(run.target_duration for run in history.runs)])
+        if target > told:
+            _note_target(folder, target)
         self._target_durations[folder] = target
         if len(self._target_durations) > MOST:
             del self._target_durations[next(iter(self._target_durations))]
@@ -189,6 +195,17 @@ def finished_at(run: Path, renditions: list[str], number: int) -> float | None:
         )
     except (OSError, ValueError):
         return None
+
+
+def _largest(lines: bytes) -> int:
+    return max((int(line) for line in lines.split()), default=0)
+
+
+def _note_target(broadcast: Path, seconds: int) -> None:
+    """Appended, so that of two origins neither undoes what the other noted. Without room on the
+    disk each remembers its own."""
+    with contextlib.suppress(OSError), (broadcast / layout.TARGETS_FILE).open("a") as file:
+        file.write(f"{seconds}\n")
 
 
 def _size(path: Path) -> int:

@@ -14,6 +14,8 @@ RUN_FILE = "run.json"
 LIST_FILE = "index.m3u8"
 INIT_FILE = "init.mp4"
 THUMBNAIL_FILE = "thumb.jpg"
+# Of a broadcast: every EXT-X-TARGETDURATION that was told, one a line.
+TARGETS_FILE = "targets.txt"
 
 
 def is_broadcast(name: str) -> bool:

@@ -14,6 +14,7 @@ def look_at(run: RunHandle, output: Output, source: Input | None, now: float) ->
     run.progress = read_progress(run.folder / "progress.txt")
     if run.progress is not None:
         run.meter.add(now, run.progress.out_time)
+    run.cpu.look(now, run.process.pid)
     if source is not None:
         run.input_meter.add(now, source.sent)
         run.drops.add(now, source.dropped)

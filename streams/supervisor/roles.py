@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from streams.supervisor.cpu import CpuMeter
 from streams.supervisor.process import Process
 from streams.supervisor.progress import DropMeter, Progress, SpeedMeter
 from streams.supervisor.states import BroadcastState, EndReason, EventKind, Wanted
@@ -62,6 +63,7 @@ class RunHandle:
     meter: SpeedMeter = field(default_factory=SpeedMeter)
     input_meter: SpeedMeter = field(default_factory=SpeedMeter)
     drops: DropMeter = field(default_factory=DropMeter)
+    cpu: CpuMeter = field(default_factory=CpuMeter)
     progress: Progress | None = None
     asked: EndReason | None = None
     asked_at: float = 0.0

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from tests.acceptance.encoders import encoders
 from tests.answer import Answer, fetch
 from tests.deploy.installation import ROOT, free_port
 
@@ -88,7 +89,9 @@ class Stack:
     def pids(self) -> dict[str, int]:
         """The processes by name, once all of them run."""
         return until(
-            lambda: found if len(found := self.running()) == 6 else {}, 15, "six running processes"
+            lambda: found if len(found := self.running()) == 7 else {},
+            15,
+            "seven running processes",
         )
 
     @staticmethod
@@ -144,6 +147,10 @@ class Stack:
             for entry in others
             if mark in _read(entry / "environ") + _read(entry / "cmdline")
         ]
+
+    def encoders(self) -> list[int]:
+        """The pids of the FFmpegs that work for this installation."""
+        return [encoder.pid for encoder in encoders(self.hls)]
 
     def leftovers(self) -> list[str]:
         """What should have gone with `stop`: processes and listening ports."""

@@ -4,67 +4,19 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from tests.acceptance.publisher import Publisher
-from tests.acceptance.stack import Stack, until
+from tests.acceptance.stack import Stack
+from tests.acceptance.viewer import VIDEO, Viewer
 
 NAME = "cinema"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
-VIDEO = "document.querySelector('#video').nativeEl"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
-
-
-class Viewer:
-    """One browser with the stream's page open."""
-
-    def __init__(self, browser: Browser, stack: Stack) -> None:
-        self.page: Page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-        self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.goto(f"http://localhost:{stack.web}/{NAME}")
-        # Gone after a reload.
-        self.page.evaluate("window.firstLoad = true")
-
-    def stage(self, state: str, seconds: float) -> None:
-        stage = self.page.locator("#stage")
-        expect(stage).to_have_attribute("data-state", state, timeout=seconds * 1000)
-
-    def until(self, expression: str, seconds: float) -> None:
-        # Playwright's own waiting evaluates text in the page, which the page's policy forbids.
-        until(lambda: self.page.evaluate(expression), seconds, expression)
-
-    def time_moves(self) -> None:
-        before = self.page.evaluate(f"{VIDEO}.currentTime")
-        self.until(f"{VIDEO}.currentTime > {before} + 1", 15)
-
-    def say(self, text: str) -> None:
-        self.page.fill("#chat-text", text)
-        self.page.press("#chat-text", "Enter")
-
-    def reads(self, text: str) -> None:
-        expect(self.page.get_by_role("log")).to_contain_text(text, timeout=5_000)
 
 
 @pytest.fixture(scope="module")
 def viewer(stack: Stack, browser: Browser) -> Viewer:
     stack.add_stream(NAME, grace=2)
-    return Viewer(browser, stack)
+    return Viewer(browser, stack, NAME)
 
 
 @pytest.fixture
@@ -73,7 +25,7 @@ def others(stack: Stack, browser: Browser) -> Iterator[Callable[[], Viewer]]:
     opened: list[Viewer] = []
 
     def come() -> Viewer:
-        opened.append(Viewer(browser, stack))
+        opened.append(Viewer(browser, stack, NAME))
         return opened[-1]
 
     yield come
@@ -136,13 +88,13 @@ def test_two_viewers_chat(
     others().reads("is <b>anybody</b> here?")
 
 
-def test_the_page_goes_offline_when_the_publisher_leaves(
+def test_the_page_says_that_it_ended_when_the_publisher_leaves(
     stack: Stack, viewer: Viewer, publisher: Publisher
 ) -> None:
     viewer.stage("playing", 25)
     publisher.stop()
     left = time.monotonic()
-    viewer.stage("offline", 40)
-    stack.note("publisher gone to an offline page, with 2 s of grace", left)
+    viewer.stage("ended", 40)
+    stack.note("publisher gone to “ended” on the page, with 2 s of grace", left)
     assert viewer.page.evaluate("window.firstLoad")
     assert viewer.errors == []

@@ -23,11 +23,11 @@ def test_a_second_setup_changes_nothing_and_shows_no_secret(stack: Stack) -> Non
 
 
 def test_status_tells_that_all_is_well(stack: Stack) -> None:
-    assert set(stack.pids()) == {"redis", "web", "worker", "beat", "ingest", "edge"}
+    assert set(stack.pids()) == {"redis", "origin", "web", "worker", "beat", "ingest", "edge"}
     status = stack.app("status")
     assert status.returncode == 0, status.stdout
     assert "All parts are well." in status.stdout
-    assert status.stdout.count("RUNNING") == 6
+    assert status.stdout.count("RUNNING") == 7
 
 
 def test_a_taken_port_is_named_with_its_program(stack: Stack, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_redis_that_does_not_answer_elsewhere_is_asked_for(stack: Stack) -> No
 
 def test_unknown_words_are_answered_with_the_known_ones(stack: Stack) -> None:
     for words, said in (
-        (("restart", "wbe"), "There are: redis web worker beat ingest edge"),
+        (("restart", "wbe"), "There are: redis origin web worker beat ingest edge"),
         (("strat",), "Usage: ./deploy/app.sh COMMAND"),
         (("demo", "soon"), "not a number of seconds"),
     ):

@@ -75,6 +75,24 @@ def serve(port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServ
     return server
 
 
+class UnixServer(ThreadingHTTPServer):
+    """Listens on a socket of the file system."""
+
+    address_family = socket.AF_UNIX
+
+    def server_bind(self) -> None:
+        self.socket.bind(self.server_address)
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        return self.socket.accept()[0], ("unix", 0)
+
+
+def serve_unix(path: Path, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    server = UnixServer(str(path), handler)  # type: ignore[arg-type]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
 def wait_for_port(port: int) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:

@@ -5,8 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.stack import until
 from tests.answer import Answer, fetch
-from tests.deploy.installation import EchoBackend, Installation, serve, wait_for_port
+from tests.deploy.installation import (
+    EchoBackend,
+    Installation,
+    serve,
+    serve_unix,
+    wait_for_port,
+)
 
 RUN = f"hls/stream/{'0a' * 16}/0001-deadbeef"
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -78,6 +85,30 @@ def test_everything_else_of_hls_is_the_origin_s_to_answer(edge: Edge, path: str)
     answer = edge.get(path)
     assert answer.json["path"] == path
     assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+class Origin(EchoBackend):
+    """An origin that has one stream."""
+
+    def do_GET(self) -> None:
+        found = self.path == "/hls/stream"
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Length", "6")
+        self.end_headers()
+        self.wfile.write(b"origin")
+
+
+def test_the_web_stands_in_for_an_origin_that_is_away(edge: Edge) -> None:
+    socket = edge.var / "run/origin.sock"
+    origin = serve_unix(socket, Origin)
+    # The edge may just have found it away.
+    until(lambda: edge.get("/hls/stream").body == b"origin", 5, "the origin's answer")
+    assert edge.get("/hls/another").json["path"] == "/hls/another"
+    origin.shutdown()
+    origin.server_close()
+    for _ in range(10):
+        assert edge.get("/hls/stream").json["path"] == "/hls/stream"
+    socket.unlink()
 
 
 def test_a_preflight_for_a_segment_is_the_origin_s_to_answer(edge: Edge) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tests.acceptance.encoders import Encoder, Watch, encoders
 from tests.acceptance.playlist import Media, media, read_media, variants
 from tests.acceptance.publisher import Publisher
 from tests.acceptance.stack import Stack, until
-from tests.faults.encoders import Encoder, Watch, encoders
 from tests.faults.flv import Feed
 from tests.faults.ledger import Entry, Ledger
 from tests.faults.player import Losses, Player

@@ -5,10 +5,10 @@ from itertools import count
 
 import pytest
 
+from tests.acceptance.encoders import Watch, encoders
 from tests.acceptance.publisher import Publisher
 from tests.acceptance.stack import Stack, until
 from tests.faults.channel import Channel
-from tests.faults.encoders import Watch, encoders
 from tests.faults.flv import Feed
 from tests.faults.ledger import Ledger
 from tests.faults.record import Record
@@ -104,7 +104,7 @@ def _stage(stack: Stack, watch: Watch, ledger: Ledger) -> Iterator[Stage]:
 @pytest.fixture
 def stage(_stage: Stage) -> Iterator[Stage]:
     """All processes run, whatever the test before did to them."""
-    if len(_stage.stack.running()) < 6:
+    if len(_stage.stack.running()) < 7:
         started = _stage.stack.app("start")
         assert started.returncode == 0, started.stdout
     yield _stage

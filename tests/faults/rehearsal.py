@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.acceptance.encoders import Encoder, encoders
+from tests.acceptance.stack import until
 from tests.deploy.installation import ROOT, free_port
 from tests.faults import stand_in
-from tests.faults.encoders import Encoder, encoders
 from tests.faults.record import Record
 from tests.faults.workers import Worker, second_worker
 
@@ -70,7 +71,7 @@ class Rehearsal:
         server = ThreadingHTTPServer(("127.0.0.1", self._port), Stat)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            self._open()
+            self._manage("migrate", "--verbosity", "0")
             yield self
         finally:
             server.shutdown()
@@ -87,31 +88,27 @@ class Rehearsal:
         live = f"<application><name>live</name><live>{streams}</live></application>"
         return f"<rtmp><server>{live}</server></rtmp>".encode()
 
-    def _open(self) -> None:
-        """A broadcast each, published just now, that nobody drives."""
-        self._manage("migrate", "--verbosity", "0")
+    def publish(self) -> None:
+        """A broadcast each that nobody drives, and the task to drive it, delivered twice."""
         self._shell(
             "from django.utils import timezone\n"
             "from streams.models import Broadcast, Stream\n"
+            "from streams.tasks import drive_broadcast\n"
             f"for number, name in enumerate({self._names}):\n"
             "    stream = Stream.objects.create(name=name)\n"
             "    Broadcast.objects.create(stream=stream, open_key=stream.pk, ingest_node='local',\n"
             "        ingest_name=f'{name}-in', ingest_client=str(number),\n"
-            "        ingest_address='127.0.0.1', ingest_since=timezone.now())"
-        )
-
-    def ask_for_drivers(self, times: int) -> None:
-        """The task of every broadcast, delivered so many times."""
-        self._shell(
-            "from streams.models import Broadcast\n"
-            "from streams.tasks import drive_broadcast\n"
-            f"for pk in list(Broadcast.objects.values_list('pk', flat=True)) * {times}:\n"
+            "        ingest_address='127.0.0.1', ingest_since=timezone.now())\n"
+            "for pk in list(Broadcast.objects.values_list('pk', flat=True)) * 2:\n"
             "    drive_broadcast.delay(str(pk))"
         )
 
     @contextmanager
     def worker(self, name: str) -> Iterator[Worker]:
-        with second_worker(name, self.environment, self.var / f"{name}.log") as worker:
+        """Once it takes tasks."""
+        log = self.var / f"{name}.log"
+        with second_worker(name, self.environment, log) as worker:
+            until(lambda: " ready." in log.read_text(), 30, f"worker {name} is ready")
             yield worker
 
     def encoders(self) -> list[Encoder]:
@@ -123,13 +120,13 @@ class Rehearsal:
         lines = journal.read_text().splitlines() if journal.exists() else []
         return [line.split()[1] for line in lines if line.startswith("begin ")]
 
-    def drivers(self) -> dict[str, int]:
-        """How many broadcasts each holder drives."""
+    def drivers(self) -> dict[int, int]:
+        """How many broadcasts each worker drives, by its pid."""
         found = self.record.rows(
             "SELECT holder, count(*) AS n FROM streams_broadcast WHERE open_key IS NOT NULL "
             "GROUP BY holder"
         )
-        return {str(row["holder"]): int(row["n"]) for row in found}
+        return {int(row["holder"].split(":")[2]): int(row["n"]) for row in found}
 
     def states(self) -> set[str]:
         return {row["state"] for row in self.record.rows("SELECT state FROM streams_broadcast")}

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.encoders import encoders
 from tests.acceptance.publisher import AAC, SOUND, h264, moving
 from tests.acceptance.stack import until
 from tests.faults import flv
 from tests.faults.conftest import Stage
-from tests.faults.encoders import encoders
 from tests.faults.ledger import Entry
 
 CROWD = 100

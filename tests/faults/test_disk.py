@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.acceptance.encoders import Watch
 from tests.acceptance.publisher import Publisher
 from tests.acceptance.stack import Stack, until
 from tests.faults.channel import Channel
 from tests.faults.conftest import SIZE
-from tests.faults.encoders import Watch
 from tests.faults.ledger import Ledger
 
 pytestmark = [

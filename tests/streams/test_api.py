@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from streams import presence
-from streams.api import state_of, stream_state
+from streams.api import reason_of, state_of, stream_state
 from streams.models import Broadcast, Stream, Visibility
 from streams.supervisor.states import BroadcastState
 
@@ -58,6 +58,43 @@ def test_it_calls_a_stream_without_a_broadcast_offline() -> None:
     assert state_of(None, NOON) == "offline"
 
 
+@pytest.mark.parametrize(
+    ("state", "ended_ago", "was_live", "told"),
+    [
+        ("ended", timedelta(minutes=59), True, "ended"),
+        ("ended", timedelta(hours=1), True, None),
+        ("ended", timedelta(minutes=1), False, None),
+        ("failed", timedelta(minutes=1), True, "ended"),
+        ("failed", None, True, "failed"),
+        ("failed", None, False, "failed"),
+        ("live", None, True, None),
+        ("starting", None, False, None),
+    ],
+)
+def test_it_says_for_a_while_why_a_stream_is_offline(
+    state: str, ended_ago: timedelta | None, was_live: bool, told: str | None
+) -> None:
+    broadcast = Broadcast(
+        open_key=uuid4() if ended_ago is None else None,
+        state=state,
+        ended_at=NOON - ended_ago if ended_ago is not None else None,
+        last_segment_at=NOON if was_live else None,
+    )
+    assert reason_of(broadcast, NOON) == told
+
+
+def test_the_newest_broadcast_is_the_one_that_ended_and_an_open_one_counts_more(
+    stream: Stream,
+) -> None:
+    now = timezone.now()
+    over = put_on_air(stream, BroadcastState.ENDED)
+    Broadcast.objects.filter(pk=over.pk).update(open_key=None, ended_at=now)
+    state = stream_state(stream)
+    assert (state["state"], state["reason"], state["started_at"]) == ("offline", "ended", None)
+    put_on_air(stream, BroadcastState.STARTING, started_at=now - timedelta(hours=1))
+    assert (stream_state(stream)["state"], stream_state(stream)["reason"]) == ("starting", None)
+
+
 def test_it_tells_what_a_live_stream_does(stream: Stream) -> None:
     put_on_air(stream, started_at=NOON)
     presence.seen(stream.pk, "bob", "charlie")
@@ -66,6 +103,7 @@ def test_it_tells_what_a_live_stream_does(stream: Stream) -> None:
         "title": "Alice's garden",
         "description": "",
         "state": "live",
+        "reason": None,
         "started_at": "2026-05-01T12:00:00+00:00",
         "viewers": 2,
         "hls": "/hls/stream",

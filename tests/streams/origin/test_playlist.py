@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from streams.origin import playlist, run_folder
+from streams.origin.disk import Disk
 from tests.streams.origin import rfc8216
 from tests.streams.origin.conftest import BROADCAST, STREAM, Station, Writer
 
@@ -165,6 +166,16 @@ def test_the_target_duration_never_shrinks(station: Station) -> None:
     assert listed(station).target == 8
     run.write(40, duration=2)
     assert listed(station).target == 8
+
+
+def test_two_origins_agree_on_the_target_duration(station: Station) -> None:
+    run = station.open_run("720p").write(1).write(1, duration=8.0)
+    other = Disk(station.root)
+    assert listed(station).target == 8
+    run.write(40)
+    history = other.history(STREAM, BROADCAST)
+    assert history is not None
+    assert other.target_duration(STREAM, history) == 8
 
 
 def test_a_long_segment_raises_the_target_duration_of_every_rendition(station: Station) -> None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from streams.supervisor.process import Process, child_environment, find_runs
+from streams.supervisor.process import Process, find_runs
 
 Spawn = Callable[..., Process]
 IGNORES_TERM = "import signal,time; signal.signal(15, signal.SIG_IGN); print('up', flush=True)"
@@ -83,9 +83,16 @@ def test_it_has_a_session_of_its_own(spawn: Spawn) -> None:
     assert os.getsid(process.pid) == process.pid != os.getsid(0)
 
 
-def test_its_environment_holds_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SECRET_KEY", "hush")
-    assert "SECRET_KEY" not in child_environment(os.environ, run_id="r", root=tmp_path)
+def test_no_secret_of_ours_reaches_it(
+    spawn: Spawn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("SECRET_KEY", "LIVESTREAM_INGEST_SECRET", "REDIS_URL", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "hush-hush")
+    process = spawn("sh", "-c", "echo up; exec sleep 60")
+    wait_for_text(tmp_path / "log", "up")
+    environment = Path(f"/proc/{process.pid}/environ").read_bytes()
+    assert b"LIVESTREAM_RUN_ID=" in environment
+    assert b"hush-hush" not in environment + Path(f"/proc/{process.pid}/cmdline").read_bytes()
 
 
 def test_another_worker_finds_it_after_its_parent_was_killed(tmp_path: Path) -> None:
