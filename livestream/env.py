@@ -12,6 +12,8 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from streams.origin.pressure import Watermark
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -42,7 +44,8 @@ class Environment:
     ffmpeg_memory: int
     ffmpeg_cores: float
     cpu_share: float
-    disk_min_free: int
+    disk_low: Watermark
+    disk_min_free: Watermark
     most_broadcasts: int
     time_zone: str
 
@@ -81,7 +84,8 @@ def read() -> Environment:
         ffmpeg_memory=int(_number(env, "LIVESTREAM_FFMPEG_MEMORY", 4_000_000_000)),
         ffmpeg_cores=_number(env, "LIVESTREAM_FFMPEG_CORES", 0),
         cpu_share=_number(env, "LIVESTREAM_CPU_SHARE", 0.9, most=1),
-        disk_min_free=env.int("LIVESTREAM_DISK_MIN_FREE", default=200_000_000),
+        disk_low=_watermark(env, "LIVESTREAM_DISK_LOW", "1000000000,10%"),
+        disk_min_free=_watermark(env, "LIVESTREAM_DISK_MIN_FREE", "200000000,5%"),
         most_broadcasts=env.int("LIVESTREAM_MOST_BROADCASTS", default=100),
         time_zone=env.str("TZ", default="") or "UTC",
     )
@@ -123,6 +127,16 @@ def _number(env: environ.Env, name: str, default: float, most: float = math.inf)
         limit = f" and at most {most:g}" if most < math.inf else ""
         raise ImproperlyConfigured(f"{name} is {value!r}; it takes a number of at least 0{limit}.")
     return number
+
+
+def _watermark(env: environ.Env, name: str, default: str) -> Watermark:
+    value: str = env.str(name, default="") or default
+    try:
+        return Watermark.parse(value)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}; write bytes, a percentage, or both: 1000000000,10%."
+        ) from None
 
 
 def _public(env: environ.Env, name: str, path: str) -> str:

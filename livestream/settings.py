@@ -198,6 +198,7 @@ INGEST_NODE = ENV.ingest_node
 FFMPEG_LIMITS = Limits(nice=ENV.ffmpeg_nice, memory=ENV.ffmpeg_memory, cores=ENV.ffmpeg_cores)
 CPU_SHARE = ENV.cpu_share
 MOST_BROADCASTS = ENV.most_broadcasts
+DISK_LOW = ENV.disk_low
 DISK_MIN_FREE = ENV.disk_min_free
 MONGODB_URI = ENV.mongodb_uri
 

@@ -82,12 +82,14 @@ class Crew:
     def _drive(self, held: Lease, bell: Bell) -> None:
         self._board.add(held)
         desk = BroadcastDesk(held, self._board, self._node, self._root)
+        studio = BroadcastStudio(held, self._node, self._root)
         try:
-            Supervisor(desk, BroadcastStudio(held, self._node, self._root)).drive(bell)
+            Supervisor(desk, studio).drive(bell)
         except Exception:  # one broadcast's trouble is not the others'; the foreman takes it again
             logger.exception("the supervisor of broadcast %s failed", held.broadcast_id)
             self._release(desk)
         finally:
+            studio.close()
             self._board.remove(held)
             with self._lock:
                 if self._bells.get(held.broadcast_id) is bell:

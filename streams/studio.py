@@ -18,13 +18,16 @@ from streams.ladder import cost
 from streams.ladder.arguments import ffmpeg_arguments
 from streams.ladder.probe import ProbeError, probe
 from streams.ladder.renditions import Rendition, choose
+from streams.ladder.rungs import Rung
+from streams.ladder.sampler import Inspector
 from streams.ladder.source import Source
 from streams.lease import Lease
-from streams.models import Broadcast, LadderProfile, Run
+from streams.models import Broadcast, LadderProfile, Run, Stream
 from streams.origin import run_folder
 from streams.origin.output import RunOutput
 from streams.supervisor.process import Process
 from streams.supervisor.roles import (
+    Advice,
     Input,
     LeaseLost,
     Output,
@@ -55,6 +58,7 @@ class BroadcastStudio:
         self._source: Source | None = None
         self._output: RunOutput | None = None
         self._missing = capacity.USUAL  # cores that the qualities it goes without would take
+        self._inspector = Inspector(settings.RTMP_PULL_URL)
 
     def adopt(self) -> RunHandle | None:
         """Take over the newest run that still lives on this host; settle all others."""
@@ -243,6 +247,28 @@ class BroadcastStudio:
         if self._source is None:  # adopted: what it is now is what it is compared with later
             self._source = now
         return _shape(now) != _shape(self._source)
+
+    def advice(self, run: RunHandle | None) -> list[Advice] | None:
+        if run is None or run.process.exited or self._source is None:
+            self._inspector.close()
+            return None
+        now = time.monotonic()
+        inspection = self._inspector.look(
+            now, run.ingest_name, _shape(self._source), now - run.began, self._rungs
+        )
+        if inspection is None:
+            return None
+        return [Advice(found.code, found.advice, found.severity) for found in inspection.findings]
+
+    def _rungs(self) -> list[Rung]:
+        with record():
+            stream = Stream.objects.filter(broadcasts=self._lease.broadcast_id).first()
+            profile = LadderProfile.objects.filter(streams=stream).first()
+            return profile.rungs() if profile is not None else []
+
+    def close(self) -> None:
+        """End what looks at the source; FFmpeg goes on."""
+        self._inspector.close()
 
     def has_room(self, run: RunHandle) -> bool:
         try:

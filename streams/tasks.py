@@ -24,7 +24,6 @@ from streams.supervisor import isolation
 
 logger = logging.getLogger(__name__)
 
-KEEP_ENDED = 600.0
 HANDED_OVER_WITHIN = 8.0
 
 
@@ -90,8 +89,6 @@ def clear_sessions() -> None:
 def collect_garbage() -> None:
     """Close folders of broadcasts whose row is closed, and remove what nobody plays any more."""
     root = Path(settings.HLS_ROOT)
-    # What frees space comes first: a full disk may fail the rest.
-    run_folder.remove_old(root, KEEP_ENDED)
     isolation.remove_leftovers()
     capacity.forget_hosts(timezone.now())
     # Folders before rows: a broadcast that begins meanwhile is not among them.

@@ -13,7 +13,13 @@ PURE = ("streams.supervisor", "streams.ladder", "streams.origin")
 LAYERS: list[tuple[str, ...]] = [
     (*PURE, "streams.names"),
     ("streams.models",),
-    ("streams.presence", "streams.ingest_node", "streams.identity", "streams.timeline"),
+    (
+        "streams.presence",
+        "streams.ingest_node",
+        "streams.identity",
+        "streams.timeline",
+        "streams.disk",
+    ),
     ("streams.lease", "streams.capacity"),
     ("streams.claim",),
     ("streams.ingest", "streams.api"),
