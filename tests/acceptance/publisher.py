@@ -7,9 +7,12 @@ from types import TracebackType
 class Publisher:
     """Publishes from `start` until `stop`; also a context."""
 
-    def __init__(self, port: int, key: str, size: str = "1280x720", rate: int = 25) -> None:
+    def __init__(
+        self, port: int, key: str, size: str = "1280x720", rate: int = 25, gop: float = 2.0
+    ) -> None:
+        """`gop`: seconds between key frames."""
         self.url = f"rtmp://127.0.0.1:{port}/live/{key}"
-        self._size, self._rate = size, rate
+        self._size, self._rate, self._gop = size, rate, str(round(gop * rate))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Publisher":
@@ -18,8 +21,8 @@ class Publisher:
              "-f", "lavfi", "-i", f"testsrc2=size={self._size}:rate={self._rate}",
              "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
              "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
-             "-pix_fmt", "yuv420p", "-b:v", "1500k", "-g", str(2 * self._rate),
-             "-keyint_min", str(2 * self._rate), "-sc_threshold", "0",
+             "-pix_fmt", "yuv420p", "-b:v", "1500k", "-g", self._gop,
+             "-keyint_min", self._gop, "-sc_threshold", "0",
              "-c:a", "aac", "-b:a", "96k", "-f", "flv", self.url],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
