@@ -6,12 +6,12 @@ import time
 from typing import Any
 
 from tests.acceptance.playlist import media, variants
-from tests.acceptance.publisher import Publisher
+from tests.acceptance.publisher import AAC, SOUND, Publisher, h264, moving
 from tests.acceptance.stack import Stack, until
 
 NAME = "terminal"
-# The publisher's key frames are so far apart, in seconds, as OBS's are by default.
-GOP = 25 / 3
+# Key frames as far apart as OBS's are by default.
+SOURCE = (*moving("320x180", 30), *SOUND, *h264(250), *AAC)
 
 
 def listed(stack: Stack) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def test_it_is_driven_without_celery_and_handed_over_by_ctrl_c(stack: Stack) -> 
     stack.add_stream(NAME, grace=2)
     command = stack.foreground("run_broadcast", NAME)
     try:
-        with Publisher(stack.rtmp, NAME, size="320x180", rate=30, gop=GOP):
+        with Publisher(stack.rtmp, NAME, source=SOURCE):
             path = until(lambda: variants(stack, NAME), 30, "a master playlist")[-1].path
             [encoder] = stack.encoders()
             refused = stack.foreground("run_broadcast", NAME)
