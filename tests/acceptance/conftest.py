@@ -21,9 +21,6 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
     finally:
         stack.stop()
     until(lambda: not stack.leftovers(), 5, f"nothing of the stack is left: {stack.leftovers()}")
-    import shutil
-
-    shutil.copytree(stack.var / "log", "/tmp/vw_logs", dirs_exist_ok=True)
     stack.remove()
 
 
