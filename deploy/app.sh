@@ -28,6 +28,7 @@ Usage: ./deploy/app.sh COMMAND
   logs [PROCESS]         follow the logs
   demo [SECONDS]         publish a test picture, until Ctrl-C or for some seconds
   test [ARGUMENT…]       the whole test run, or pytest with these arguments
+  test faults            break everything that can break, and tell what a viewer lost
   help                   this
 
 Processes: redis origin web worker beat ingest edge. State is in var/ (LIVESTREAM_VAR); what can be set is

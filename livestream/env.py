@@ -4,12 +4,15 @@
 (default: `env` in the state folder) is read first; real environment variables win over it.
 """
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from streams.origin.pressure import Watermark
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,7 +40,12 @@ class Environment:
     ingest_url: str
     ingest_node: str
     rtmp_pull_url: str
-    disk_min_free: int
+    ffmpeg_nice: int
+    ffmpeg_memory: int
+    ffmpeg_cores: float
+    cpu_share: float
+    disk_low: Watermark
+    disk_min_free: Watermark
     most_broadcasts: int
     time_zone: str
 
@@ -72,7 +80,12 @@ def read() -> Environment:
         ingest_node=env.str("LIVESTREAM_INGEST_NODE", default="") or "local",
         rtmp_pull_url=env.str("LIVESTREAM_RTMP_PULL_URL", default="")
         or f"rtmp://127.0.0.1:{rtmp_port}/live",
-        disk_min_free=env.int("LIVESTREAM_DISK_MIN_FREE", default=200_000_000),
+        ffmpeg_nice=int(_number(env, "LIVESTREAM_FFMPEG_NICE", 5, most=19)),
+        ffmpeg_memory=int(_number(env, "LIVESTREAM_FFMPEG_MEMORY", 4_000_000_000)),
+        ffmpeg_cores=_number(env, "LIVESTREAM_FFMPEG_CORES", 0),
+        cpu_share=_number(env, "LIVESTREAM_CPU_SHARE", 0.9, most=1),
+        disk_low=_watermark(env, "LIVESTREAM_DISK_LOW", "1000000000,10%"),
+        disk_min_free=_watermark(env, "LIVESTREAM_DISK_MIN_FREE", "200000000,5%"),
         most_broadcasts=env.int("LIVESTREAM_MOST_BROADCASTS", default=100),
         time_zone=env.str("TZ", default="") or "UTC",
     )
@@ -102,6 +115,28 @@ def _choice(env: environ.Env, name: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ImproperlyConfigured(f"{name} is {value!r}; it takes {' or '.join(choices)}.")
     return value
+
+
+def _number(env: environ.Env, name: str, default: float, most: float = math.inf) -> float:
+    value: str = env.str(name, default="") or str(default)
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= most:
+        limit = f" and at most {most:g}" if most < math.inf else ""
+        raise ImproperlyConfigured(f"{name} is {value!r}; it takes a number of at least 0{limit}.")
+    return number
+
+
+def _watermark(env: environ.Env, name: str, default: str) -> Watermark:
+    value: str = env.str(name, default="") or default
+    try:
+        return Watermark.parse(value)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}; write bytes, a percentage, or both: 1000000000,10%."
+        ) from None
 
 
 def _public(env: environ.Env, name: str, path: str) -> str:

@@ -1,6 +1,5 @@
 """Health: the state of each part, for people and load balancers."""
 
-import shutil
 import time
 from collections.abc import Callable
 from threading import Lock
@@ -12,8 +11,11 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from redis.exceptions import RedisError
 
+from streams.disk import MEANING, measure
 from streams.foreman import RECONCILED_AT
 from streams.ingest_node import node
+from streams.origin import pressure
+from streams.origin.pressure import Level
 from streams.webhooks import refusals
 
 # The checks cost broker round trips; anybody may ask.
@@ -60,10 +62,14 @@ def ingest() -> str:
 
 
 def disk() -> str:
-    free = shutil.disk_usage(settings.ENV.var).free
-    if free < settings.DISK_MIN_FREE:
-        raise Unwell(f"{free} bytes free, {settings.DISK_MIN_FREE} are wanted")
-    return f"{free} bytes free"
+    root = settings.HLS_ROOT if settings.HLS_ROOT.is_dir() else settings.ENV.var
+    room = measure(root)
+    before, quiet = pressure.read(root)
+    # Whether or not a worker is there to notice.
+    level = pressure.decide(room, before, quiet)
+    if level >= Level.SCARCE:
+        raise Unwell(f"{room.free} bytes free, {room.scarce} are wanted: {MEANING[level]}")
+    return f"{room.free} bytes free" + (f": {MEANING[level]}" if level else "")
 
 
 PARTS: dict[str, Callable[[], str]] = {

@@ -3,6 +3,7 @@
 import sys
 
 from livestream import env as environment
+from streams.supervisor.isolation import Limits
 
 ENV = environment.read()
 
@@ -194,7 +195,10 @@ OPEN_INGEST = DEBUG or ENV.open_ingest == "loopback"
 INGEST_SECRET = ENV.ingest_secret
 INGEST_URL = ENV.ingest_url
 INGEST_NODE = ENV.ingest_node
+FFMPEG_LIMITS = Limits(nice=ENV.ffmpeg_nice, memory=ENV.ffmpeg_memory, cores=ENV.ffmpeg_cores)
+CPU_SHARE = ENV.cpu_share
 MOST_BROADCASTS = ENV.most_broadcasts
+DISK_LOW = ENV.disk_low
 DISK_MIN_FREE = ENV.disk_min_free
 MONGODB_URI = ENV.mongodb_uri
 

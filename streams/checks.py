@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from streams.disk import measure
+
 # A unix socket's path, with its ending NUL, has 108 bytes.
 LONGEST_SOCKET_PATH = 107
 
@@ -81,6 +83,22 @@ def check_socket_path(**_: Any) -> list[CheckMessage]:
             f"The path of the ingest's socket is longer than a socket's can be: {path}",
             hint="Set LIVESTREAM_VAR to a shorter folder.",
             id="streams.E005",
+        )
+    ]
+
+
+@register(Tags.files)
+def check_watermarks(**_: Any) -> list[CheckMessage]:
+    there = next(path for path in (settings.HLS_ROOT, *settings.HLS_ROOT.parents) if path.is_dir())
+    room = measure(there)
+    if 0 < room.scarce < room.low < shutil.disk_usage(there).total:
+        return []
+    return [
+        Error(
+            f"LIVESTREAM_DISK_LOW asks for {room.low} free bytes and LIVESTREAM_DISK_MIN_FREE for "
+            f"{room.scarce}, on a disk of {shutil.disk_usage(there).total}.",
+            hint="The first has to be the greater one, and less than the disk.",
+            id="streams.E006",
         )
     ]
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from uuid import UUID
 
 from django.db import connections
+from django.utils import timezone
 
-from streams import identity, lease
+from streams import claim, identity, lease
 from streams.board import Board
 from streams.desk import BroadcastDesk
 from streams.ingest_node import IngestNode
@@ -45,6 +46,8 @@ class Crew:
             return True
         if self._stopping or len(self._bells) >= self._most:
             return False
+        if not claim.should_take(broadcast_id, timezone.now()):
+            return False
         held = lease.acquire(broadcast_id, self.name)
         return held is not None and self._begin(held)
 
@@ -79,12 +82,14 @@ class Crew:
     def _drive(self, held: Lease, bell: Bell) -> None:
         self._board.add(held)
         desk = BroadcastDesk(held, self._board, self._node, self._root)
+        studio = BroadcastStudio(held, self._node, self._root)
         try:
-            Supervisor(desk, BroadcastStudio(held, self._node, self._root)).drive(bell)
+            Supervisor(desk, studio).drive(bell)
         except Exception:  # one broadcast's trouble is not the others'; the foreman takes it again
             logger.exception("the supervisor of broadcast %s failed", held.broadcast_id)
             self._release(desk)
         finally:
+            studio.close()
             self._board.remove(held)
             with self._lock:
                 if self._bells.get(held.broadcast_id) is bell:

@@ -1,6 +1,7 @@
 """The desk: a supervisor's view of its broadcast's row, under its lease."""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,16 @@ from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.lease import Lease
 from streams.models import Broadcast, Run
 from streams.origin import run_folder
-from streams.supervisor.ending import explain
-from streams.supervisor.roles import Ending, LeaseLost, Orders, Output, RunHandle, Unavailable
+from streams.supervisor.ending import farewell
+from streams.supervisor.roles import (
+    Advice,
+    Ending,
+    LeaseLost,
+    Orders,
+    Output,
+    RunHandle,
+    Unavailable,
+)
 from streams.supervisor.states import BroadcastState, EndReason, EventKind, RunState, Wanted
 from streams.timeline import Journal
 
@@ -36,6 +45,7 @@ class BroadcastDesk:
         self._journal = Journal(held.broadcast_id)
         self._reported_at = float("-inf")
         self._row: Broadcast | None = None
+        self._findings: list[dict[str, str]] | None = None  # yet to be written
 
     def orders(self) -> Orders:
         row = self._row = self._board.row(self._lease)
@@ -55,7 +65,8 @@ class BroadcastDesk:
             was_live=row.last_segment_at is not None,
             crashes=row.crashes,
             gave_up=bool(row.gave_up_on) and row.gave_up_on == row.ingest_name,
-            shed=row.shed,
+            # A ladder without encoded renditions is tried anew like one that lacks some.
+            shed=max(row.shed, int(row.copy_only)),
         )
 
     def _vanished(self, row: Broadcast, now: datetime) -> bool:
@@ -68,21 +79,28 @@ class BroadcastDesk:
     def report(self, state: BroadcastState, run: RunHandle | None, output: Output | None) -> None:
         row = self._loaded()
         changed = row.state != state
-        if not changed and time.monotonic() - self._reported_at < REPORT_EVERY:
+        pending = changed or self._findings is not None
+        if not pending and time.monotonic() - self._reported_at < REPORT_EVERY:
             return
         columns: dict[str, Any] = {"state": state}
+        if self._findings is not None:
+            columns["findings"] = self._findings
         if output is not None and output.newest_at is not None:
             columns["last_segment_at"] = datetime.fromtimestamp(output.newest_at, UTC)
         with record():
             self._update(**columns)
             if run is not None and run.progress is not None:
+                # Until it is measured, what was reckoned stands there.
+                cpu = {"cpu": run.cpu.cores} if run.cpu.cores is not None else {}
                 Run.objects.filter(pk=run.run_id, fence=self._lease.fence).update(
+                    **cpu,
                     state=RunState.RUNNING,
                     fps=run.progress.fps,
                     speed=run.meter.speed,
                     segments=output.segments if output is not None else 0,
                 )
         self._reported_at = time.monotonic()
+        self._findings = None
         if changed:
             if state in STATES_TOLD:
                 self.tell(*STATES_TOLD[state], run.number if run is not None else None)
@@ -98,13 +116,22 @@ class BroadcastDesk:
                 log_tail=ending.log,
             )
             self._update(crashes=ending.crashes)
-        text = explain(ending.reason, ending.log)
-        self.tell(EventKind.RUN_ENDED, text, run.number)
+        self.tell(EventKind.RUN_ENDED, ending.text, run.number)
 
     def plan(self, *, refuse_copy: bool, shed: int) -> None:
         row = self._loaded()
         with record():
             self._update(copy_refused=refuse_copy or row.copy_refused, shed=max(0, row.shed + shed))
+
+    def advise(self, advice: Sequence[Advice], run_number: int) -> None:
+        known = {finding["code"] for finding in self._loaded().findings}
+        for found in advice:
+            if found.code not in known:
+                self.tell(EventKind.ADVICE, found.text, run_number)
+        self._findings = [
+            {"code": found.code, "advice": found.text, "severity": found.severity}
+            for found in advice
+        ]
 
     def give_up(self, note: str) -> None:
         row = self._loaded()
@@ -129,7 +156,7 @@ class BroadcastDesk:
             return False
         drop_quietly(self._node, row.ingest_name)
         run_folder.end_broadcast(self._root, row.stream.name, row.pk.hex, now)
-        self.tell(EventKind.ENDED, note or explain(reason, ""))
+        self.tell(EventKind.ENDED, note or farewell(reason))
         self._flush_quietly()
         events.publish_state(row.stream)
         return True

@@ -6,6 +6,7 @@ Every worker has one, in a thread of its own that needs no broker: tasks only ma
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
@@ -15,7 +16,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from streams import lease
+from streams import capacity, disk, lease
 from streams.crew import Crew
 from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
 from streams.ingest_node import IngestUnreachable, node
@@ -51,9 +52,14 @@ class Foreman(threading.Thread):
             connections.close_all()
 
     def _round(self) -> None:
+        # Each by itself: a disk that is full must not keep broadcasts from being driven.
+        self._do(lambda: reconcile(self._crew))
+        self._do(lambda: put_down_strays(self._root))
+        self._do(lambda: disk.relieve(self._root))
+
+    def _do(self, work: Callable[[], object]) -> None:
         try:
-            reconcile(self._crew)
-            put_down_strays(self._root)
+            work()
         except (DatabaseError, InterfaceError) as error:
             close_old_connections()
             logger.warning("the database is away, nothing is begun or ended: %s", error)
@@ -82,6 +88,7 @@ def reconcile(crew: Crew) -> None:
         _drop_strangers(publishers, {broadcast.ingest_name for broadcast in broadcasts})
     with suppress(RedisError, OSError):
         cache.set(RECONCILED_AT, now.timestamp(), timeout=3600)
+    capacity.report(now)
 
 
 def _drop_strangers(publishers: dict[str, Publisher], known: set[str]) -> None:

@@ -9,20 +9,25 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.utils import timezone
 
-from streams import lease
+from streams import capacity, lease, timeline
 from streams.board import record
+from streams.capacity import Plan
 from streams.identity import HOST
 from streams.ingest_node import IngestNode, IngestUnreachable
+from streams.ladder import cost
 from streams.ladder.arguments import ffmpeg_arguments
 from streams.ladder.probe import ProbeError, probe
 from streams.ladder.renditions import Rendition, choose
+from streams.ladder.rungs import Rung
+from streams.ladder.sampler import Inspector
 from streams.ladder.source import Source
 from streams.lease import Lease
-from streams.models import Broadcast, LadderProfile, Run
+from streams.models import Broadcast, LadderProfile, Run, Stream
 from streams.origin import run_folder
 from streams.origin.output import RunOutput
 from streams.supervisor.process import Process
 from streams.supervisor.roles import (
+    Advice,
     Input,
     LeaseLost,
     Output,
@@ -30,7 +35,7 @@ from streams.supervisor.roles import (
     SourceRefused,
     Unavailable,
 )
-from streams.supervisor.states import EndReason, RunState
+from streams.supervisor.states import EndReason, EventKind, RunState
 
 SEGMENT_SECONDS = 2
 # Metadata announce audio and video together; sound that comes later starts a new run.
@@ -52,6 +57,8 @@ class BroadcastStudio:
         # Both of the run that is watched.
         self._source: Source | None = None
         self._output: RunOutput | None = None
+        self._missing = capacity.USUAL  # cores that the qualities it goes without would take
+        self._inspector = Inspector(settings.RTMP_PULL_URL)
 
     def adopt(self) -> RunHandle | None:
         """Take over the newest run that still lives on this host; settle all others."""
@@ -99,7 +106,7 @@ class BroadcastStudio:
                 f"The video is {source.video.codec}; set the encoder to H.264 (x264, NVENC H.264…)."
             )
         self._waiting = None
-        with record():
+        with record(), capacity.deciding() as load:
             # Describing may have taken longer than the lease had left.
             if not lease.renew(self._lease):
                 raise LeaseLost
@@ -107,27 +114,31 @@ class BroadcastStudio:
                 pk=self._lease.broadcast_id
             )
             profile = LadderProfile.objects.get(streams=broadcast.stream)
-            renditions = choose(
+            ladder = choose(
                 source,
                 profile.rungs(),
                 allow_copy=profile.allow_copy and not broadcast.copy_refused,
             )
-            run = self._open_run(broadcast, ingest_name, renditions)
-        process = self._spawn(run, source, renditions)
+            plan = capacity.plan(source, ladder, broadcast.shed, load)
+            run = self._open_run(broadcast, ingest_name, plan)
+            if plan.copy_only and not broadcast.copy_only:
+                timeline.note(broadcast.pk, EventKind.NO_ROOM, plan.note, run_number=run.number)
+        process = self._spawn(run, source, plan.renditions)
         self._source = source
+        self._missing = cost.of(source, ladder) - cost.of(source, plan.renditions)
         # From here on there is an FFmpeg: whatever happens to the record, it is watched.
         with contextlib.suppress(Unavailable), record():
             Run.objects.filter(pk=run.pk).update(pid=process.pid)
             Broadcast.objects.filter(pk=broadcast.pk, fence=self._lease.fence).update(
                 source=dataclasses.asdict(source),
                 renditions=run.renditions,
+                copy_only=plan.copy_only,
+                ladder_note=plan.note,
                 restarts=run.number - 1,
             )
         return self._handle(run, process)
 
-    def _open_run(
-        self, broadcast: Broadcast, ingest_name: str, renditions: tuple[Rendition, ...]
-    ) -> Run:
+    def _open_run(self, broadcast: Broadcast, ingest_name: str, plan: Plan) -> Run:
         newest = Run.objects.filter(broadcast=broadcast).order_by("-number").first()
         number = newest.number + 1 if newest is not None else 1
         run_id: UUID = uuid4()
@@ -143,7 +154,8 @@ class BroadcastStudio:
             fence=self._lease.fence,
             host=HOST,
             ingest_name=ingest_name,
-            renditions=[dataclasses.asdict(rendition) for rendition in renditions],
+            renditions=[dataclasses.asdict(rendition) for rendition in plan.renditions],
+            cpu=plan.cores,
         )
         opened = run_folder.open_run(
             self._root,
@@ -151,7 +163,7 @@ class BroadcastStudio:
             broadcast.pk.hex,
             run_id.hex,
             number,
-            renditions,
+            plan.renditions,
             SEGMENT_SECONDS,
             # Should the folders before it be lost, its numbers go on all the same.
             floor=(newest.first_sequence + newest.segments + UNREPORTED, number - 1)
@@ -172,7 +184,13 @@ class BroadcastStudio:
             folder=folder,
             segment_seconds=SEGMENT_SECONDS,
         )
-        return Process.spawn(argv, run_id=run.pk.hex, root=self._root, log=folder / "ffmpeg.log")
+        return Process.spawn(
+            argv,
+            run_id=run.pk.hex,
+            root=self._root,
+            log=folder / "ffmpeg.log",
+            limits=settings.FFMPEG_LIMITS,
+        )
 
     def _describe(self, ingest_name: str) -> Source | None:
         """What the publisher sends, or None while it cannot be told. Raises SourceRefused."""
@@ -230,8 +248,34 @@ class BroadcastStudio:
             self._source = now
         return _shape(now) != _shape(self._source)
 
+    def advice(self, run: RunHandle | None) -> list[Advice] | None:
+        if run is None or run.process.exited or self._source is None:
+            self._inspector.close()
+            return None
+        now = time.monotonic()
+        inspection = self._inspector.look(
+            now, run.ingest_name, _shape(self._source), now - run.began, self._rungs
+        )
+        if inspection is None:
+            return None
+        return [Advice(found.code, found.advice, found.severity) for found in inspection.findings]
+
+    def _rungs(self) -> list[Rung]:
+        with record():
+            stream = Stream.objects.filter(broadcasts=self._lease.broadcast_id).first()
+            profile = LadderProfile.objects.filter(streams=stream).first()
+            return profile.rungs() if profile is not None else []
+
+    def close(self) -> None:
+        """End what looks at the source; FFmpeg goes on."""
+        self._inspector.close()
+
     def has_room(self, run: RunHandle) -> bool:
-        return True
+        try:
+            with record():
+                return capacity.load().room_for(self._missing)
+        except Unavailable:
+            return False
 
 
 def _shape(source: Source) -> tuple[object, ...]:

@@ -14,16 +14,16 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from streams import foreman
+from streams import capacity, foreman
 from streams.crew import Crew
 from streams.foreman import Foreman
 from streams.ingest_node import node
 from streams.models import Broadcast
 from streams.origin import run_folder
+from streams.supervisor import isolation
 
 logger = logging.getLogger(__name__)
 
-KEEP_ENDED = 600.0
 HANDED_OVER_WITHIN = 8.0
 
 
@@ -89,8 +89,8 @@ def clear_sessions() -> None:
 def collect_garbage() -> None:
     """Close folders of broadcasts whose row is closed, and remove what nobody plays any more."""
     root = Path(settings.HLS_ROOT)
-    # What frees space comes first: a full disk may fail the rest.
-    run_folder.remove_old(root, KEEP_ENDED)
+    isolation.remove_leftovers()
+    capacity.forget_hosts(timezone.now())
     # Folders before rows: a broadcast that begins meanwhile is not among them.
     unended = list(run_folder.unended_broadcasts(root))
     rows = Broadcast.objects.filter(open_key__isnull=False)

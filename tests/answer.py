@@ -20,12 +20,14 @@ class Answer:
         return json.loads(self.text)
 
 
-def fetch(port: int, path: str, method: str = "GET", **headers: str) -> Answer:
+def fetch(
+    port: int, path: str, method: str = "GET", body: str | None = None, **headers: str
+) -> Answer:
     """Header names may be written with underscores. Raises OSError when nobody listens."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, headers=fields)
+        connection.request(method, path, body, headers=fields)
         response = connection.getresponse()
         return Answer(response.status, response.msg, response.read())
     finally:

@@ -13,8 +13,15 @@ PURE = ("streams.supervisor", "streams.ladder", "streams.origin")
 LAYERS: list[tuple[str, ...]] = [
     (*PURE, "streams.names"),
     ("streams.models",),
-    ("streams.presence", "streams.ingest_node", "streams.identity", "streams.timeline"),
-    ("streams.lease",),
+    (
+        "streams.presence",
+        "streams.ingest_node",
+        "streams.identity",
+        "streams.timeline",
+        "streams.disk",
+    ),
+    ("streams.lease", "streams.capacity"),
+    ("streams.claim",),
     ("streams.ingest", "streams.api"),
     ("streams.events",),
     ("streams.board",),

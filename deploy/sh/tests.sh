@@ -1,6 +1,6 @@
 # The whole test run, as CI calls it. Sourced.
 
-run_tests() { # [PYTEST ARGUMENT…]
+run_tests() { # [faults] [PYTEST ARGUMENT…]
     need_own_state
     # shellcheck disable=SC2086  # lists of words
     install_packages $RUNTIME $FOR_TESTS
@@ -15,6 +15,10 @@ run_tests() { # [PYTEST ARGUMENT…]
     export LIVESTREAM_VENV LIVESTREAM_VAR=$TEST_VAR SECRET_KEY LIVESTREAM_INGEST_SECRET
     SECRET_KEY=$(random_text 64)
     LIVESTREAM_INGEST_SECRET=$(random_text 48)
+    if [ "${1-}" = faults ]; then
+        "$python" -m pytest tests/faults --every-fault "${@:2}"
+        return
+    fi
     if [ $# -gt 0 ]; then
         "$python" -m pytest "$@"
         return

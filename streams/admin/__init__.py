@@ -1,5 +1,5 @@
-"""The admin: streams and keys, broadcasts and runs, ladder profiles, users."""
+"""The admin: streams and keys, broadcasts, runs and hosts, ladder profiles, users."""
 
-from streams.admin import broadcast, ladder_profile, run, stream, user
+from streams.admin import broadcast, host, ladder_profile, run, stream, user
 
-__all__ = ["broadcast", "ladder_profile", "run", "stream", "user"]
+__all__ = ["broadcast", "host", "ladder_profile", "run", "stream", "user"]

@@ -1,21 +1,34 @@
 """Broadcasts in the admin."""
 
-from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils import timezone
-from unfold.admin import ModelAdmin
-from unfold.decorators import display
+from typing import Any
 
+from django.contrib import admin
+from django.db.models import F, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from streams.admin import timeline
 from streams.admin.run import (
     STATE_COLOURS,
     ReadOnly,
     RunInline,
     describe,
+    pace,
     preformatted,
     words_of,
 )
 from streams.models import Broadcast, Run
+from streams.supervisor.states import BroadcastState, EventKind
+from streams.timeline import note
+
+# Where FFmpeg's last words are looked for.
+NEWEST_RUNS = 20
 
 
 def short(seconds: float) -> str:
@@ -27,7 +40,15 @@ def short(seconds: float) -> str:
 
 @admin.register(Broadcast)
 class BroadcastAdmin(ReadOnly, ModelAdmin):
-    list_display = ("stream_name", "started_at", "state_label", "length", "restarts", "end_reason")
+    list_display = (
+        "stream_name",
+        "started_at",
+        "state_label",
+        "length",
+        "restarts",
+        "advice",
+        "end_reason",
+    )
     list_filter = ("state", "end_reason")
     list_select_related = ()
     search_fields = ("ingest_name",)
@@ -35,8 +56,8 @@ class BroadcastAdmin(ReadOnly, ModelAdmin):
     fields = (
         ("stream_name", "state_label"),
         ("started_at", "length"),
-        ("end_reason", "restarts"),
-        "end_note",
+        ("pace", "restarts"),
+        ("end_reason", "end_note"),
         "source_text",
         "ladder_text",
         ("ingest_address", "ingest_name"),
@@ -44,6 +65,8 @@ class BroadcastAdmin(ReadOnly, ModelAdmin):
         "last_log",
     )
     inlines = (RunInline,)
+    change_form_outer_before_template = "streams/admin/broadcast.html"
+    actions_detail = ["stop_broadcast"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Broadcast]:
         rows: QuerySet[Broadcast] = super().get_queryset(request).prefetch_related("stream")
@@ -81,12 +104,74 @@ class BroadcastAdmin(ReadOnly, ModelAdmin):
         return ", ".join(parts) or "not seen yet"
 
     @display(description="ladder")
-    def ladder_text(self, broadcast: Broadcast) -> str:
-        return "; ".join(describe(rendition) for rendition in broadcast.renditions) or "-"
+    def ladder_text(self, broadcast: Broadcast) -> str | SafeString:
+        ladder = "; ".join(describe(rendition) for rendition in broadcast.renditions) or "-"
+        if not broadcast.ladder_note:
+            return ladder
+        return format_html("{}<br>{}", ladder, broadcast.ladder_note)
+
+    @display(description="advice")
+    def advice(self, broadcast: Broadcast) -> str:
+        return str(len(broadcast.findings) or "-")
+
+    @display(description="fps, speed, CPU")
+    def pace(self, broadcast: Broadcast) -> str:
+        run = Run.objects.filter(broadcast=broadcast).first()
+        return pace(run) if run is not None else "-"
 
     @display(description="FFmpeg's last words")
     def last_log(self, broadcast: Broadcast) -> str:
-        for run in Run.objects.filter(broadcast=broadcast):  # newest first
+        for run in Run.objects.filter(broadcast=broadcast)[:NEWEST_RUNS]:  # newest first
             if text := words_of(run):
                 return preformatted(text)
         return "-"
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Broadcast | None = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            context["timeline"] = timeline.lines(obj)
+            context["may_retry"] = obj.state == BroadcastState.FAILED and obj.open_key is not None
+        answer: HttpResponse = super().render_change_form(
+            request, context, add, change, form_url, obj
+        )
+        return answer
+
+    def get_urls(self) -> list[Any]:
+        retry = self.admin_site.admin_view(self.retry_view)
+        mine = [path("<uuid:pk>/retry/", retry, name="streams_broadcast_retry")]
+        return mine + list(super().get_urls())
+
+    def retry_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Try a broadcast again that was given up after too many crashes."""
+        broadcast = get_object_or_404(self.get_queryset(request), pk=pk)
+        if request.method == "POST":
+            asked = (
+                Broadcast.objects.filter(pk=pk, open_key__isnull=False, gave_up_on=F("ingest_name"))
+                .exclude(gave_up_on="")
+                .update(gave_up_on="", crashes=0, end_note="")
+            )
+            if asked:
+                note(broadcast.pk, EventKind.RETRIED, f"{request.user} asked for another try.")
+            message = "FFmpeg is started again." if asked else "There is nothing to try again."
+            self.message_user(request, message)
+        return HttpResponseRedirect(reverse("admin:streams_broadcast_change", args=[pk]))
+
+    @action(description="Stop broadcast", icon="stop_circle", permissions=["stop"])
+    def stop_broadcast(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        broadcast: Broadcast | None = self.get_object(request, object_id)
+        if broadcast is None:
+            raise Http404
+        return HttpResponseRedirect(
+            reverse("admin:streams_stream_stop", args=[broadcast.stream_id])
+        )
+
+    def has_stop_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        broadcast = self.get_object(request, str(object_id))
+        return broadcast is not None and broadcast.open_key is not None

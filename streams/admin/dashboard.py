@@ -1,13 +1,14 @@
 """The admin's first page: what is on air now."""
 
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils import timezone
 
 from streams import presence
 from streams.admin.broadcast import short
-from streams.admin.run import pace
+from streams.admin.run import STATE_COLOURS, pace
 from streams.models import Broadcast, Run
 from streams.supervisor.states import RunState
 
@@ -19,19 +20,22 @@ def add_on_air(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         rows = rows.filter(stream__owner=request.user.pk)
     broadcasts = list(rows)
     viewers = presence.counts([broadcast.stream_id for broadcast in broadcasts])
+    runs = _runs(broadcasts)
     now = timezone.now()
     context["on_air"] = [
         {
             "broadcast": broadcast,
             "length": short((now - broadcast.started_at).total_seconds()),
             "viewers": viewers[broadcast.stream_id],
-            "pace": _pace(broadcast),
+            "pace": pace(runs[broadcast.pk]) if broadcast.pk in runs else "-",
+            "colour": STATE_COLOURS.get(broadcast.state, "default"),
         }
         for broadcast in broadcasts
     ]
     return context
 
 
-def _pace(broadcast: Broadcast) -> str:
-    run = Run.objects.filter(broadcast=broadcast).exclude(state=RunState.ENDED).first()
-    return pace(run) if run is not None else "-"
+def _runs(broadcasts: list[Broadcast]) -> dict[UUID, Run]:
+    """The run at work of each broadcast that has one."""
+    at_work = Run.objects.filter(broadcast__in=broadcasts).exclude(state=RunState.ENDED)
+    return {run.broadcast_id: run for run in at_work.order_by("number")}

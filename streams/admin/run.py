@@ -12,7 +12,9 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from streams.models import Run
+from streams.supervisor.ending import explain
 from streams.supervisor.look import last_words
+from streams.supervisor.states import EndReason
 
 STATE_COLOURS = {
     "live": "success",
@@ -48,10 +50,18 @@ def describe(rendition: dict[str, Any]) -> str:
 
 
 def pace(run: Run) -> str:
-    """Frames per second, and media seconds per second."""
+    """Frames per second, media seconds per second, and what that costs."""
     parts = [f"{run.fps:.0f} fps"] if run.fps is not None else []
     parts += [f"{run.speed:.2f}x"] if run.speed is not None else []
+    parts += [f"{run.cpu:.2f} cores"] if run.cpu is not None else []
     return ", ".join(parts) or "-"
+
+
+def why(run: Run) -> str:
+    """Why it ended, in a sentence."""
+    if not run.end_reason:
+        return "-"
+    return explain(EndReason(run.end_reason), run.log_tail, run.exit_code)
 
 
 def words_of(run: Run) -> str:
@@ -69,13 +79,22 @@ def preformatted(text: str) -> str:
 class RunInline(ReadOnly, TabularInline):
     model = Run
     extra = 0
-    fields = ("number", "state", "started_at", "ended_at", "end_reason", "pace", "host")
+    per_page = 20
+    fields = ("number", "state_label", "started_at", "ended_at", "why", "pace", "host")
     readonly_fields = fields
     ordering = ("-number",)
     show_change_link = True
     hide_title = True
 
-    @display(description="fps, speed")
+    @display(description="state", label=STATE_COLOURS)
+    def state_label(self, run: Run) -> str:
+        return run.state
+
+    @display(description="why it ended")
+    def why(self, run: Run) -> str:
+        return why(run)
+
+    @display(description="fps, speed, CPU")
     def pace(self, run: Run) -> str:
         return pace(run)
 
@@ -94,6 +113,7 @@ class RunAdmin(ReadOnly, ModelAdmin):
         ("state_label", "pace"),
         ("started_at", "ended_at"),
         ("end_reason", "exit_code"),
+        "why",
         ("host", "pid"),
         "ladder_text",
         ("ingest_name", "folder"),
@@ -124,9 +144,13 @@ class RunAdmin(ReadOnly, ModelAdmin):
     def ladder_text(self, run: Run) -> str:
         return "; ".join(describe(rendition) for rendition in run.renditions) or "-"
 
-    @display(description="fps, speed")
+    @display(description="fps, speed, CPU")
     def pace(self, run: Run) -> str:
         return pace(run)
+
+    @display(description="why it ended")
+    def why(self, run: Run) -> str:
+        return why(run)
 
     @display(description="FFmpeg's last words")
     def log(self, run: Run) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -16,7 +16,8 @@ from unfold.decorators import action, display
 
 from streams.admin.run import STATE_COLOURS
 from streams.models import Broadcast, Stream, StreamKey
-from streams.supervisor.states import Wanted
+from streams.supervisor.states import EventKind, Wanted
+from streams.timeline import note
 
 # OBS comes back by itself 2, 3, 4.4… seconds after a cut; a stop that it undoes is none.
 REFUSED_AFTER_STOP = timedelta(minutes=5)
@@ -54,7 +55,12 @@ class StreamAdmin(ModelAdmin):
     actions_detail = ["watch", "rotate_key", "stop_broadcast"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Stream]:
-        streams: QuerySet[Stream] = super().get_queryset(request).prefetch_related("owner")
+        on_air = Broadcast.objects.filter(open_key__isnull=False)
+        streams: QuerySet[Stream] = (
+            super()
+            .get_queryset(request)
+            .prefetch_related("owner", Prefetch("broadcasts", on_air, to_attr="on_air_now"))
+        )
         return streams if request.user.is_superuser else streams.filter(owner=request.user.pk)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[StreamKeyInline]]:
@@ -86,10 +92,8 @@ class StreamAdmin(ModelAdmin):
         return listed, counts, set(), protected
 
     @display(description="on air", label=STATE_COLOURS)
-    def on_air(self, stream: Stream) -> str:
-        # One indexed look-up a row; a page has a hundred at most.
-        broadcast = Broadcast.objects.filter(open_key=stream.pk).first()
-        return broadcast.state if broadcast is not None else "offline"
+    def on_air(self, stream: Any) -> str:
+        return next((broadcast.state for broadcast in stream.on_air_now), "offline")
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
@@ -137,7 +141,7 @@ class StreamAdmin(ModelAdmin):
         if request.method == "POST":
             until = timezone.now() + REFUSED_AFTER_STOP
             Stream.objects.filter(pk=stream.pk).update(refused_until=until)
-            stopped = Broadcast.objects.filter(open_key=stream.pk).update(wanted=Wanted.OFF)
+            stopped = self._stop(stream, request)
             message = "The stream is not on air."
             if stopped:
                 message = f"The broadcast ends now. Publishers are refused until {until:%H:%M} UTC."
@@ -149,6 +153,17 @@ class StreamAdmin(ModelAdmin):
             return self._to("change", stream)
         on_air = Broadcast.objects.filter(open_key=stream.pk).exists()
         return self._page(request, stream, "streams/admin/stop.html", on_air=on_air)
+
+    def _stop(self, stream: Stream, request: HttpRequest) -> bool:
+        broadcast = Broadcast.objects.filter(open_key=stream.pk, wanted=Wanted.ON).first()
+        if broadcast is None:
+            return Broadcast.objects.filter(open_key=stream.pk).exists()
+        stopped = Broadcast.objects.filter(pk=broadcast.pk, open_key=stream.pk).update(
+            wanted=Wanted.OFF
+        )
+        if stopped:
+            note(broadcast.pk, EventKind.STOP_ASKED, f"{request.user} stopped the broadcast.")
+        return stopped == 1
 
     def _page(
         self, request: HttpRequest, stream: Stream, template: str, **context: Any

@@ -11,7 +11,7 @@ from typing import Any
 import ffmpeg
 
 from streams.ladder.renditions import Rendition
-from streams.ladder.source import Audio, Source
+from streams.ladder.source import Audio, Source, protocols
 
 READ_TIMEOUT = 15.0  # seconds without a byte until FFmpeg gives its input up
 THUMBNAIL_PERIOD = 10  # seconds
@@ -76,9 +76,15 @@ def _input(source: Source, url: str, renditions: Sequence[Rendition]) -> dict[st
         "probesize": 5_000_000,
         # The frame rate stands in the metadata as well; measuring it takes most of a second.
         "fpsprobesize": 0,
+        # Media must not be able to send FFmpeg elsewhere.
+        "protocol_whitelist": protocols(url),
     }
     if url.startswith("rtmp"):
-        options |= {"rtmp_live": "live", "rw_timeout": round(READ_TIMEOUT * 1_000_000)}
+        options |= {
+            "f": "flv",
+            "rtmp_live": "live",
+            "rw_timeout": round(READ_TIMEOUT * 1_000_000),
+        }
     if not any(rendition.video == "x264" for rendition in renditions):
         # Only the thumbnail needs pictures: decoding key frames is enough for it.
         options["skip_frame"] = "nokey"

@@ -1,10 +1,13 @@
 """ffprobe: asks the stream itself when /stat does not know enough."""
 
 import json
+import os
 import subprocess
 from typing import Any
 
-from streams.ladder.source import Audio, Source, Video, in_every_browser
+from streams.ladder.source import Audio, Source, Video, in_every_browser, protocols
+
+ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH")
 
 
 class ProbeError(Exception):
@@ -14,8 +17,9 @@ class ProbeError(Exception):
 def probe(url: str, timeout: float) -> Source:
     """What the stream at `url` carries. Blocks for at most `timeout` seconds. Raises ProbeError."""
     command = ["ffprobe", "-loglevel", "error", "-print_format", "json", "-show_streams"]
+    command += ["-protocol_whitelist", protocols(url)]
     if url.startswith("rtmp"):
-        command += ["-rtmp_live", "live"]
+        command += ["-f", "flv", "-rtmp_live", "live"]
     command += ["-analyzeduration", "2000000", "-probesize", "2000000", url]
     try:
         result = subprocess.run(
@@ -24,6 +28,8 @@ def probe(url: str, timeout: float) -> Source:
             timeout=timeout,
             check=False,
             stdin=subprocess.DEVNULL,
+            # Our own environment holds secrets.
+            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
         )
     except FileNotFoundError as error:
         raise ProbeError("ffprobe is not installed") from error

@@ -49,19 +49,23 @@ def choose(source: Source, rungs: Sequence[Rung], *, allow_copy: bool) -> tuple[
     An H.264 source that browsers decode may be its own top rendition (`allow_copy`); a source
     below the lowest rung gets exactly one. No rungs means DEFAULT_RUNGS.
     """
-    steps = sorted(rungs or DEFAULT_RUNGS, key=lambda rung: rung.height, reverse=True)
+    steps = highest_first(rungs)
     if source.video is None or not (source.video.width and source.video.height):
         return (_sound_only(source.audio, steps[0]),)
     video, audio = source.video, source.audio
     if allow_copy and video.codec == "h264" and video.playable:
         below = [rung for rung in steps if rung.height < video.short_side]
         return _copied(video, audio, steps[0]), *(_encoded(video, audio, rung) for rung in below)
-    top = _top(video.short_side, steps)
+    top = top_rung(video.short_side, steps)
     below = [rung for rung in steps if rung.height * WORTH_A_RUNG < top.height]
     return tuple(_encoded(video, audio, rung) for rung in (top, *below))
 
 
-def _top(short_side: int, steps: Sequence[Rung]) -> Rung:
+def highest_first(rungs: Sequence[Rung]) -> list[Rung]:
+    return sorted(rungs or DEFAULT_RUNGS, key=lambda rung: rung.height, reverse=True)
+
+
+def top_rung(short_side: int, steps: Sequence[Rung]) -> Rung:
     """The highest rung, or one made for a smaller source, its rate between its neighbours'."""
     if short_side >= steps[0].height:
         return steps[0]

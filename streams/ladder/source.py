@@ -1,6 +1,8 @@
 """Sources: what a publisher sends, as nginx-rtmp's /stat or ffprobe tell it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # The profiles of H.264 that every browser decodes, as /stat and ffprobe name them; the others have
 # more colour or depth than browsers take.
@@ -9,6 +11,11 @@ BROWSER_PROFILES = frozenset({"baseline", "constrained baseline", "main", "high"
 
 def in_every_browser(profile: str) -> bool:
     return profile.lower() in BROWSER_PROFILES
+
+
+def protocols(url: str) -> str:
+    """The only protocols FFmpeg needs to read this address."""
+    return "rtmp,tcp" if url.startswith("rtmp:") else "file"
 
 
 @dataclass(frozen=True)
@@ -52,3 +59,9 @@ class Source:
         if self.video is None:
             return self.audio is not None
         return self.video.known
+
+
+def restored(record: Mapping[str, Any]) -> Source:
+    """From what `dataclasses.asdict` made of one."""
+    video, audio = record.get("video"), record.get("audio")
+    return Source(Video(**video) if video else None, Audio(**audio) if audio else None)

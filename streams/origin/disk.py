@@ -7,11 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from streams.origin import init_segment, layout, master, segment_list
+from streams.origin import floor, init_segment, layout, link, master, segment_list
 from streams.origin.file_memory import MOST, FileMemory
 from streams.origin.history import History, Rendition, Run, Span
 from streams.origin.playlist import WINDOW
 from streams.origin.segment_list import Segment
+from streams.origin.whole_segments import WholeSegments
 
 
 class Disk:
@@ -20,6 +21,7 @@ class Disk:
     def __init__(self, root: Path) -> None:
         self._root = Path(os.path.realpath(root))
         self._files = FileMemory()
+        self._whole = WholeSegments()
         self._target_durations: dict[Path, int] = {}
         self._measured: dict[Path, tuple[tuple[str, int, int], list[master.Variant]]] = {}
 
@@ -28,11 +30,8 @@ class Disk:
 
     def current(self, stream: str) -> str | None:
         """The hex of the broadcast that is open, None when there is none."""
-        try:
-            broadcast = os.readlink(self._root / stream / layout.CURRENT)
-        except OSError:
-            return None
-        return broadcast if layout.is_broadcast(broadcast) else None
+        broadcast = link.read(self._root / stream / layout.CURRENT)
+        return broadcast if broadcast and layout.is_broadcast(broadcast) else None
 
     def history(self, stream: str, broadcast: str) -> History | None:
         """The newest runs of a broadcast, enough to fill a window; None when there is none."""
@@ -56,6 +55,7 @@ class Disk:
             grace_seconds=float(facts.get("grace_seconds", 30)),
             ended_at=datetime.fromisoformat(ended_at) if ended_at else None,
             runs=tuple(reversed(runs)),
+            floor=floor.read(folder),
         )
 
     def owns(self, path: Path) -> bool:
@@ -167,7 +167,7 @@ class Disk:
                 height=entry["height"],
                 fps=entry["fps"],
                 bandwidth=entry["bandwidth"],
-                segments=segment_list.parse(data.decode()),
+                segments=self._whole.of(folder / name, segment_list.parse(data.decode())),
             ),
         )
         return found or Rendition(

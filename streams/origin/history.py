@@ -75,15 +75,25 @@ class Span:
     start: int
     stop: int
 
+    @property
+    def sequence(self) -> int:
+        return self.run.first_sequence + self.start
+
+    @property
+    def end(self) -> int:
+        return self.run.first_sequence + self.stop
+
 
 @dataclass(frozen=True)
 class History:
-    """`runs` oldest first; runs that lie before the window may be missing."""
+    """`runs` oldest first; runs that lie before the window may be missing. No segment below the
+    sequence number `floor` is public any more."""
 
     broadcast: str
     grace_seconds: float
     ended_at: datetime | None
     runs: tuple[Run, ...]
+    floor: int = 0
 
     def counts(self) -> Iterator[tuple[Run, int]]:
         """Each run with the number of its public segments, newest first."""
@@ -107,7 +117,7 @@ class History:
             if spans and run.tracks != spans[0].run.tracks:
                 break
             start = max((r.segments[0].number if r.segments else count) for r in run.renditions)
-            start = max(start, count - length)
+            start = max(start, count - length, self.floor - run.first_sequence)
             if start >= count or run.finished < count:
                 break
             spans.append(Span(run, start, count))

@@ -26,6 +26,10 @@ def is_run(name: str) -> bool:
     return re.fullmatch(RUN, name) is not None
 
 
+def is_segment(name: str) -> bool:
+    return re.fullmatch(SEGMENT, name) is not None
+
+
 def is_stream(name: str) -> bool:
     return re.fullmatch(STREAM, name) is not None
 

@@ -8,6 +8,7 @@ from streams.origin import layout, segment_list
 from streams.origin.disk import finished_at
 from streams.origin.file_memory import FileMemory
 from streams.origin.segment_list import Segment
+from streams.origin.whole_segments import WholeSegments
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class RunOutput:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files = FileMemory()
+        self._whole = WholeSegments()
 
     def look(self) -> Delivered:
         facts = self._files.read(self._folder / layout.RUN_FILE, json.loads)
@@ -38,6 +40,7 @@ class RunOutput:
         return Delivered(count, newest_at, longest, gone=False)
 
     def _list(self, name: str) -> tuple[Segment, ...]:
+        """The whole ones: what a full disk cuts short is no progress."""
         path = self._folder / name / layout.LIST_FILE
         found = self._files.read(path, lambda data: segment_list.parse(data.decode()))
-        return found or ()
+        return self._whole.of(path.parent, found or ())

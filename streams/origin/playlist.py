@@ -23,7 +23,7 @@ def compose(
         "#EXTM3U",
         "#EXT-X-VERSION:7",
         f"#EXT-X-TARGETDURATION:{target_duration}",
-        f"#EXT-X-MEDIA-SEQUENCE:{first.run.first_sequence + first.start}",
+        f"#EXT-X-MEDIA-SEQUENCE:{first.sequence}",
         f"#EXT-X-DISCONTINUITY-SEQUENCE:{first.run.discontinuity_sequence - tagged}",
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]

@@ -1,19 +1,16 @@
-"""Run folders: what the supervisor opens, ends and clears below HLS_ROOT."""
+"""Run folders: what the supervisor opens and ends below HLS_ROOT."""
 
-import contextlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from streams.origin import layout, segment_list
+from streams.origin import layout, link, segment_file
 from streams.origin.disk import run_folders
-from streams.origin.playlist import WINDOW
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,7 @@ def open_broadcast(
         "ended_at": None,
     }
     _write_json(folder / layout.BROADCAST_FILE, facts)
-    link = folder.parent / f".{layout.CURRENT}-{os.getpid()}"
-    link.unlink(missing_ok=True)
-    link.symlink_to(broadcast_hex)
-    link.replace(folder.parent / layout.CURRENT)
+    link.point(folder.parent / layout.CURRENT, broadcast_hex)
     return folder
 
 
@@ -74,7 +68,7 @@ def open_run(
     earlier = [
         name
         for name in run_folders(broadcast)
-        if layout.run_number(name) < number and _read_json(broadcast / name / layout.RUN_FILE)
+        if layout.run_number(name) < number and read_json(broadcast / name / layout.RUN_FILE)
     ]
     first, discontinuities, names = (
         _continuation(broadcast / earlier[-1]) if earlier else (*floor, [])
@@ -103,81 +97,37 @@ def open_run(
 def end_broadcast(root: Path, stream: str, broadcast_hex: str, ended_at: datetime) -> None:
     """Note the end, so that playlists say so, and take `current` away if it is this broadcast's."""
     folder = _broadcast(root, stream, broadcast_hex)
-    facts = _read_json(folder / layout.BROADCAST_FILE)
+    facts = read_json(folder / layout.BROADCAST_FILE)
     if facts is not None and facts.get("ended_at") is None:
         _write_json(folder / layout.BROADCAST_FILE, {**facts, "ended_at": ended_at.isoformat()})
     current = folder.parent / layout.CURRENT
-    with contextlib.suppress(OSError):
-        if os.readlink(current) == broadcast_hex:
-            current.unlink()
+    if link.read(current) == broadcast_hex:
+        current.unlink(missing_ok=True)
 
 
 def unended_broadcasts(root: Path) -> Iterator[tuple[str, str]]:
     """(stream name, broadcast hex) of every broadcast whose folder does not know of an end."""
-    for stream in _folders(root):
-        for folder in _folders(stream):
+    for stream in folders(root):
+        for folder in folders(stream):
             if layout.is_stream(stream.name) and layout.is_broadcast(folder.name):
-                facts = _read_json(folder / layout.BROADCAST_FILE)
+                facts = read_json(folder / layout.BROADCAST_FILE)
                 if facts is not None and facts.get("ended_at") is None:
                     yield stream.name, folder.name
 
 
-def remove_old(root: Path, older_than: float) -> None:
-    """Remove broadcasts that ended, and runs that left the window, over `older_than` seconds ago.
-
-    The newest run of an open broadcast always stays: the next one's numbers are counted from it.
-    """
-    limit = time.time() - older_than
-    for stream in _folders(root):
-        for folder in _folders(stream):
-            if not layout.is_broadcast(folder.name):
-                continue
-            facts = _read_json(folder / layout.BROADCAST_FILE) or {}
-            ended_at = facts.get("ended_at")
-            if ended_at is None:
-                _remove_runs(folder, limit)
-            elif datetime.fromisoformat(ended_at).timestamp() < limit:
-                shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            stream.rmdir()  # only an empty one goes
-
-
-def _remove_runs(broadcast: Path, limit: float) -> None:
-    """Oldest first, and none behind one that stays: counts are differences to the next run."""
-    names = run_folders(broadcast)
-    facts = [_read_json(broadcast / name / layout.RUN_FILE) for name in names]
-    if not facts or facts[-1] is None:
-        return
-    window = facts[-1]["first_sequence"] + _finished(broadcast / names[-1], facts[-1]) - WINDOW
-    for name, following in zip(names[:-1], facts[1:], strict=True):
-        folder = broadcast / name
-        # The folder itself changes with every thumbnail, so this also spares a stale writer's.
-        if following is None or following["first_sequence"] > window:
-            return
-        if folder.stat().st_mtime > limit:
-            return
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _continuation(run: Path) -> tuple[int, int, list[str]]:
     """First sequence number, discontinuity sequence and rendition names after a run."""
-    facts = _read_json(run / layout.RUN_FILE)
+    facts = read_json(run / layout.RUN_FILE)
     if facts is None:
         raise FileNotFoundError(run / layout.RUN_FILE)
-    count = _finished(run, facts)
+    count = finished(run, facts)
     discontinuities = facts["discontinuity_sequence"] + (1 if count else 0)
     return facts["first_sequence"] + count, discontinuities, facts.get("names", [])
 
 
-def _finished(run: Path, facts: dict[str, Any]) -> int:
+def finished(run: Path, facts: dict[str, Any]) -> int:
     """Segments that all renditions of the run have finished."""
-    counts = []
-    for entry in facts["renditions"]:
-        try:
-            segments = segment_list.parse((run / entry["name"] / layout.LIST_FILE).read_text())
-        except OSError:
-            return 0
-        counts.append(segments[-1].number + 1 if segments else 0)
+    counts = (segment_file.finished(run / entry["name"]) for entry in facts["renditions"])
     return min(counts, default=0)
 
 
@@ -187,14 +137,14 @@ def _broadcast(root: Path, stream: str, broadcast_hex: str) -> Path:
     return root / stream / broadcast_hex
 
 
-def _folders(folder: Path) -> list[Path]:
+def folders(folder: Path) -> list[Path]:
     try:
         return [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
     except OSError:
         return []
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path) -> dict[str, Any] | None:
     try:
         facts: dict[str, Any] = json.loads(path.read_text())
     except (OSError, ValueError):

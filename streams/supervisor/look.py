@@ -1,5 +1,6 @@
 """The look: what is known of a run now, as facts for the policy."""
 
+import os
 from pathlib import Path
 
 from streams.supervisor.policy import RunFacts
@@ -7,6 +8,7 @@ from streams.supervisor.progress import read as read_progress
 from streams.supervisor.roles import Input, Output, RunHandle
 
 LOG_TAIL_BYTES = 4000
+LEAST_ROOM = 65_536  # bytes
 
 
 def look_at(run: RunHandle, output: Output, source: Input | None, now: float) -> RunFacts:
@@ -14,6 +16,7 @@ def look_at(run: RunHandle, output: Output, source: Input | None, now: float) ->
     run.progress = read_progress(run.folder / "progress.txt")
     if run.progress is not None:
         run.meter.add(now, run.progress.out_time)
+    run.cpu.look(now, run.process.pid)
     if source is not None:
         run.input_meter.add(now, source.sent)
         run.drops.add(now, source.dropped)
@@ -45,3 +48,12 @@ def last_words(log: Path) -> str:
             return file.read().decode("utf-8", "replace").strip()
     except OSError:
         return ""
+
+
+def is_full(folder: Path) -> bool:
+    """Whether nothing more can be written there, not even FFmpeg's complaint."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:  # the folder is gone
+        return False
+    return disk.f_bavail * disk.f_frsize < LEAST_ROOM or (disk.f_files > 0 and disk.f_favail == 0)

@@ -8,7 +8,7 @@ from random import random
 from streams.supervisor.backoff import Backoff
 from streams.supervisor.bell import Bell
 from streams.supervisor.ending import classify, explain, not_started
-from streams.supervisor.look import last_words, look_at
+from streams.supervisor.look import is_full, last_words, look_at
 from streams.supervisor.policy import (
     Collect,
     End,
@@ -115,6 +115,7 @@ class Supervisor:
         try:
             over = self._act(facts)
             if not over:
+                self._advise()
                 self._desk.report(state_of(facts), self._run, self._output)
         except Unavailable as error:
             logger.warning("the record is away, runs go on: %s", error)
@@ -177,6 +178,11 @@ class Supervisor:
                 return self._desk.end(reason)
         return False
 
+    def _advise(self) -> None:
+        advice = self._studio.advice(self._run)
+        if advice is not None and self._run is not None:
+            self._desk.advise(advice, self._run.number)
+
     def _start(self, ingest_name: str) -> bool:
         try:
             self._run = self._studio.start(ingest_name)
@@ -215,7 +221,7 @@ class Supervisor:
             run.ending = self._classify(run)
         self._desk.run_ended(run, run.ending)
         run.process.close()
-        self._trouble = explain(run.ending.reason, run.ending.log)
+        self._trouble = run.ending.text
         self._resume_at = self._clock() + run.ending.delay
         self._run = self._output = None
 
@@ -228,6 +234,7 @@ class Supervisor:
             finished=run.progress is not None and run.progress.ended,
             produced=self._output is not None and self._output.segments > 0,
             log=log,
+            disk_full=is_full(run.folder),
         )
         delay = self._backoff.after(reason, self._clock() - run.began)
         return Ending(reason, run.process.exit_code, log, delay, self._backoff.failures)

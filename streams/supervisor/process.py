@@ -15,6 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from streams.supervisor import cgroup
+from streams.supervisor.isolation import NO_LIMITS, Limits, isolate
+
 RUN_ID = "LIVESTREAM_RUN_ID"
 ROOT = "LIVESTREAM_HLS_ROOT"
 # Even a process stuck in the kernel is given up on after this.
@@ -33,9 +36,18 @@ class Process:
         self.pid = pid
         self.pidfd = os.pidfd_open(pid)
         self._child = child
+        self._cgroup: Path | None = None
 
     @classmethod
-    def spawn(cls, argv: Sequence[str], *, run_id: str, root: Path, log: Path) -> "Process":
+    def spawn(
+        cls,
+        argv: Sequence[str],
+        *,
+        run_id: str,
+        root: Path,
+        log: Path,
+        limits: Limits = NO_LIMITS,
+    ) -> "Process":
         """Start argv; its environment holds the run id and nothing secret."""
         _left[:] = [child for child in _left if child.poll() is None]
         with log.open("ab") as output:
@@ -48,7 +60,9 @@ class Process:
                 env=child_environment(os.environ, run_id=run_id, root=root),
                 start_new_session=True,
             )
-        return cls(child.pid, child)
+        process = cls(child.pid, child)
+        process._cgroup = isolate(child.pid, run_id, limits)
+        return process
 
     @classmethod
     def adopt(cls, run_id: str, root: Path) -> "Process | None":
@@ -59,6 +73,7 @@ class Process:
                     process = cls(found.pid)
                     # The pid may have been reused between the look and the pidfd.
                     if _run_of(found.pid, root) == run_id:
+                        process._cgroup = cgroup.of(found.pid)
                         return process
                     process.close()
         return None
@@ -105,6 +120,8 @@ class Process:
 
     def close(self) -> None:
         os.close(self.pidfd)
+        if self._cgroup is not None:  # stays while there is a process in it
+            cgroup.leave(self._cgroup)
 
     def leave(self) -> None:
         """Watch it no longer; it goes on."""

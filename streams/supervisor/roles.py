@@ -1,9 +1,12 @@
 """Roles: what the loop needs of others: a desk keeps the record, a studio makes the runs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from streams.supervisor.cpu import CpuMeter
+from streams.supervisor.ending import explain
 from streams.supervisor.process import Process
 from streams.supervisor.progress import DropMeter, Progress, SpeedMeter
 from streams.supervisor.states import BroadcastState, EndReason, EventKind, Wanted
@@ -45,6 +48,10 @@ class Ending:
     delay: float  # seconds until the next run may begin
     crashes: int
 
+    @property
+    def text(self) -> str:
+        return explain(self.reason, self.log, self.exit_code)
+
 
 @dataclass
 class RunHandle:
@@ -62,6 +69,7 @@ class RunHandle:
     meter: SpeedMeter = field(default_factory=SpeedMeter)
     input_meter: SpeedMeter = field(default_factory=SpeedMeter)
     drops: DropMeter = field(default_factory=DropMeter)
+    cpu: CpuMeter = field(default_factory=CpuMeter)
     progress: Progress | None = None
     asked: EndReason | None = None
     asked_at: float = 0.0
@@ -89,6 +97,15 @@ class Input:
     changed: bool  # it is no longer what the run was planned for
 
 
+@dataclass(frozen=True)
+class Advice:
+    """What could be better about the source; `text` is for the streamer."""
+
+    code: str
+    text: str
+    severity: str
+
+
 class Desk(Protocol):
     """The record of one broadcast, under our lease. Calls may raise Unavailable or LeaseLost."""
 
@@ -99,6 +116,9 @@ class Desk(Protocol):
     def run_ended(self, run: RunHandle, ending: Ending) -> None: ...
     def plan(self, *, refuse_copy: bool, shed: int) -> None:
         """Remember what the next runs have to go without."""
+
+    def advise(self, advice: Sequence[Advice], run_number: int) -> None:
+        """Note what was found; what is new is told. Never fails: it waits for the record."""
 
     def give_up(self, note: str) -> None: ...
     def end(self, reason: EndReason, note: str = "") -> bool:
@@ -121,6 +141,9 @@ class Studio(Protocol):
     def output(self, run: RunHandle) -> Output: ...
     def input(self, run: RunHandle) -> Input | None:
         """None while the ingest cannot be asked."""
+
+    def advice(self, run: RunHandle | None) -> Sequence[Advice] | None:
+        """All there is about the source, once it was looked at anew; None otherwise."""
 
     def has_room(self, run: RunHandle) -> bool:
         """Whether this host could carry one more rendition of it."""

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urljoin
 
 from tests.acceptance.stack import Stack
@@ -25,6 +26,13 @@ class Segment:
     path: str
     init: str
     discontinuity: bool
+    duration: float = 0.0
+    at: datetime | None = None  # EXT-X-PROGRAM-DATE-TIME
+
+    @property
+    def run(self) -> str:
+        """The folder of the run it is from."""
+        return self.path.rsplit("/", 3)[1]
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class Media:
     discontinuity_sequence: int
     segments: list[Segment]
     ended: bool
+    target: int = 2  # EXT-X-TARGETDURATION
 
     @property
     def newest(self) -> int:
@@ -51,27 +60,46 @@ def variants(stack: Stack, name: str) -> list[Variant]:
     answer = stack.get(path)
     if answer.status != 200:
         return []
-    found = re.findall(r"^#EXT-X-STREAM-INF:(.*)\n(\S+)$", answer.text, re.M)
+    return read_master(answer.text, path)
+
+
+def read_master(text: str, path: str) -> list[Variant]:
+    found = re.findall(r"^#EXT-X-STREAM-INF:(.*)\n(\S+)$", text, re.M)
     return [Variant(_attributes(line), urljoin(path, uri)) for line, uri in found]
 
 
 def media(stack: Stack, path: str) -> Media:
     answer = stack.get(path)
     assert answer.status == 200, f"{path}: {answer.status} {answer.text[:200]}"
-    sequence = _number(answer.text, "MEDIA-SEQUENCE")
+    return read_media(answer.text, path)
+
+
+def read_media(text: str, path: str) -> Media:
+    sequence = _number(text, "MEDIA-SEQUENCE")
     segments: list[Segment] = []
     init, discontinuity = "", False
-    for line in answer.text.splitlines():
-        if line.startswith("#EXT-X-MAP:"):
-            init = urljoin(path, _attributes(line.partition(":")[2])["URI"])
-        elif line == "#EXT-X-DISCONTINUITY":
+    duration, at = 0.0, None
+    for line in text.splitlines():
+        tag, _, value = line.partition(":")
+        if tag == "#EXT-X-MAP":
+            init = urljoin(path, _attributes(value)["URI"])
+        elif tag == "#EXT-X-DISCONTINUITY":
             discontinuity = True
+        elif tag == "#EXT-X-PROGRAM-DATE-TIME":
+            at = datetime.fromisoformat(value)
+        elif tag == "#EXTINF":
+            duration = float(value.partition(",")[0])
         elif line and not line.startswith("#"):
-            number = sequence + len(segments)
-            segments.append(Segment(number, urljoin(path, line), init, discontinuity))
-            discontinuity = False
-    ended = "#EXT-X-ENDLIST" in answer.text
-    return Media(sequence, _number(answer.text, "DISCONTINUITY-SEQUENCE"), segments, ended)
+            where = sequence + len(segments), urljoin(path, line), init
+            segments.append(Segment(*where, discontinuity, duration, at))
+            discontinuity, at = False, None
+    return Media(
+        sequence,
+        _number(text, "DISCONTINUITY-SEQUENCE"),
+        segments,
+        ended="#EXT-X-ENDLIST" in text,
+        target=_number(text, "TARGETDURATION"),
+    )
 
 
 def _number(text: str, tag: str) -> int:

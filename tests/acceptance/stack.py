@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from tests.acceptance.encoders import encoders
 from tests.answer import Answer, fetch
 from tests.deploy.installation import ROOT, free_port
 
@@ -80,14 +81,33 @@ class Stack:
             capture_output=True, text=True, timeout=60,
         ).stdout  # fmt: skip
 
+    def running(self) -> dict[str, int]:
+        """The processes that supervisord counts as running now, by name."""
+        found = re.findall(r"^(\w+) +RUNNING +pid (\d+)", self.control("status"), re.M)
+        return {name: int(pid) for name, pid in found}
+
     def pids(self) -> dict[str, int]:
-        """The processes by name, once supervisord counts all of them as running."""
+        """The processes by name, once all of them run."""
+        return until(
+            lambda: found if len(found := self.running()) == 7 else {},
+            15,
+            "seven running processes",
+        )
 
-        def running() -> dict[str, int]:
-            found = re.findall(r"^(\w+) +RUNNING +pid (\d+)", self.control("status"), re.M)
-            return {name: int(pid) for name, pid in found} if len(found) == 7 else {}
+    @staticmethod
+    def children(pid: int) -> list[int]:
+        return [int(child) for child in _read(Path(f"/proc/{pid}/task/{pid}/children")).split()]
 
-        return until(running, 15, "seven running processes")
+    def setting(self, name: str) -> str:
+        """What setup wrote for it."""
+        return re.search(rf"^{name}=(.*)$", (self.var / "env").read_text(), re.M)[1]  # type: ignore[index]
+
+    def process_environment(self) -> dict[str, str]:
+        """What supervisord gives its processes."""
+        return self.environment | {
+            "LIVESTREAM_RUN": f"{self.var}/run",
+            "DJANGO_SETTINGS_MODULE": "livestream.settings",
+        }
 
     def shell(self, code: str) -> str:
         """Run Python with this installation's models; what it prints."""
@@ -114,6 +134,10 @@ class Stack:
         """A figure for the end of the test run."""
         self.notes.append(f"{what}: {time.monotonic() - since:.1f} s")
 
+    @property
+    def hls(self) -> Path:
+        return self.var / "hls"
+
     def processes(self) -> list[int]:
         """Every process that has this installation in its command line or environment."""
         mark, own = str(self.var).encode(), str(os.getpid())
@@ -126,12 +150,7 @@ class Stack:
 
     def encoders(self) -> list[int]:
         """The pids of the FFmpegs that work for this installation."""
-        return [
-            pid
-            for pid in self.processes()
-            if b"LIVESTREAM_RUN_ID=" in _read(Path(f"/proc/{pid}/environ"))
-            and _read(Path(f"/proc/{pid}/comm")).strip() == b"ffmpeg"
-        ]
+        return [encoder.pid for encoder in encoders(self.hls)]
 
     def leftovers(self) -> list[str]:
         """What should have gone with `stop`: processes and listening ports."""

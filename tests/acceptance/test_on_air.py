@@ -242,6 +242,8 @@ def test_no_secret_is_in_a_log_or_a_command_line(stack: Stack, publisher: Publis
     written = {str(log): log.read_text(errors="replace") for log in logs}
     for pid in stack.processes():
         written[f"pid {pid}"] = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    (ffmpeg,) = stack.encoders()
+    written["FFmpeg's environment"] = Path(f"/proc/{ffmpeg}/environ").read_text()
     assert [place for place, text in written.items() if any(word in text for word in hidden)] == []
 
 

@@ -70,6 +70,23 @@ def test_the_file_gives_way_to_the_environment(
     assert (found.bind, found.time_zone) == ("127.0.0.2", "Europe/Berlin")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LIVESTREAM_FFMPEG_NICE", "20"),
+        ("LIVESTREAM_FFMPEG_NICE", "-5"),
+        ("LIVESTREAM_FFMPEG_MEMORY", "4G"),
+        ("LIVESTREAM_CPU_SHARE", "90"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured, match=name):
+        env.read()
+
+
 def test_every_variable_is_in_the_example() -> None:
     example = (env.ROOT / "deploy" / "env.example").read_text()
     source = (env.ROOT / "livestream" / "env.py").read_text()

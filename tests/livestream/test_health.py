@@ -1,9 +1,11 @@
 """Health: Redis and the database are real here; worker and ingest do not run."""
 
 import pytest
+from django.conf import LazySettings
 from django.test import Client
 
 from livestream import health
+from streams.origin.pressure import Watermark
 
 
 @pytest.fixture(autouse=True)
@@ -44,9 +46,16 @@ def test_many_callers_cost_one_look(client: Client, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.django_db
-def test_a_full_disk_is_not_well(client: Client, settings: pytest.FixtureRequest) -> None:
-    settings.DISK_MIN_FREE = 1 << 60  # type: ignore[attr-defined]
-    assert "disk" in client.get("/health").json()["failing"]
+def test_a_full_disk_is_not_well(client: Client, settings: LazySettings) -> None:
+    settings.DISK_LOW = settings.DISK_MIN_FREE = Watermark.parse("100%")
+    body = client.get("/health").json()
+    assert "disk" in body["failing"]
+    assert "nothing is kept after a broadcast's end" in body["parts"]["disk"]["detail"]
+
+
+def test_a_disk_on_which_windows_shrink_is_well_and_says_so(settings: LazySettings) -> None:
+    settings.DISK_LOW = Watermark.parse("100%")
+    assert "viewers rewind less far" in health.disk()
 
 
 @pytest.mark.django_db

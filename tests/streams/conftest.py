@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.cache import cache
+from django.test import Client
 
 from streams.models import Stream, User
 
@@ -19,3 +20,17 @@ def alice(db: None) -> User:
 @pytest.fixture
 def stream(alice: User) -> Stream:
     return Stream.objects.create(name="stream", title="Alice's garden", owner=alice)
+
+
+@pytest.fixture
+def admin(db: None, client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("root", password="a long enough password"))
+    return client
+
+
+@pytest.fixture
+def streamer(alice: User) -> Client:
+    User.objects.filter(pk=alice.pk).update(is_staff=True)
+    browser = Client()
+    browser.force_login(User.objects.get(pk=alice.pk))
+    return browser

@@ -9,25 +9,11 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 from django.utils import timezone
 
-from streams.models import Broadcast, LadderProfile, Run, Stream, StreamKey, User
+from streams.models import Broadcast, LadderProfile, Run, Stream, StreamKey
 from streams.supervisor.states import BroadcastState, Wanted
 
 NO_KEYS = {"keys-TOTAL_FORMS": "0", "keys-INITIAL_FORMS": "0"}
 VIDEO = {"codec": "h264", "width": 1280, "height": 720, "fps": 30.0}
-
-
-@pytest.fixture
-def admin(db: None, client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("root", password="a long enough password"))
-    return client
-
-
-@pytest.fixture
-def streamer(alice: User) -> Client:
-    User.objects.filter(pk=alice.pk).update(is_staff=True)
-    browser = Client()
-    browser.force_login(User.objects.get(pk=alice.pk))
-    return browser
 
 
 @pytest.fixture
@@ -46,8 +32,9 @@ def broadcast(stream: Stream) -> Broadcast:
 
 @pytest.mark.parametrize(
     "page",
-    ["", "streams/stream/", "streams/broadcast/", "streams/run/", "streams/ladderprofile/",
-     "streams/user/", "auth/group/", "chat/message/", "streams/stream/add/", "streams/user/add/"],
+    ["", "streams/stream/", "streams/broadcast/", "streams/run/", "streams/host/",
+     "streams/ladderprofile/", "streams/user/", "auth/group/", "chat/message/",
+     "streams/stream/add/", "streams/user/add/"],
 )  # fmt: skip
 def test_its_lists_open(admin: Client, broadcast: Broadcast, page: str) -> None:
     assert admin.get(f"/admin/{page}").status_code == 200

@@ -6,6 +6,7 @@ import pytest
 from django.conf import LazySettings
 
 from streams import checks
+from streams.origin.pressure import Watermark
 
 
 def ids(messages: list[checks.CheckMessage]) -> list[str | None]:
@@ -18,6 +19,7 @@ def test_all_is_well_as_the_tests_run() -> None:
     assert ids(checks.check_database()) == []
     assert ids(checks.check_addresses()) == []
     assert ids(checks.check_socket_path()) == []
+    assert ids(checks.check_watermarks()) == []
 
 
 def test_it_misses_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -54,6 +56,16 @@ def test_it_refuses_addresses_of_a_wrong_shape(
 def test_it_refuses_a_socket_path_no_kernel_takes(settings: LazySettings) -> None:
     settings.INGEST_URL = "unix:/" + "x" * 120
     assert ids(checks.check_socket_path()) == ["streams.E005"]
+
+
+@pytest.mark.parametrize(
+    ("low", "least"), [("200", "200"), ("5%", "10%"), ("100%", "5%"), ("10%", "0")]
+)
+def test_it_refuses_watermarks_that_make_no_sense(
+    settings: LazySettings, low: str, least: str
+) -> None:
+    settings.DISK_LOW, settings.DISK_MIN_FREE = Watermark.parse(low), Watermark.parse(least)
+    assert ids(checks.check_watermarks()) == ["streams.E006"]
 
 
 def test_an_open_ingest_is_warned_about_in_production(settings: LazySettings) -> None:

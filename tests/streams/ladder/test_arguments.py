@@ -218,6 +218,30 @@ def test_live_options_are_for_rtmp_only() -> None:
     assert {"-rtmp_live", "-rw_timeout"}.isdisjoint(file)
 
 
+@pytest.mark.parametrize("scheme", ["file", "http", "concat", "subfile,,start,0,end,0,,"])
+def test_what_comes_by_rtmp_can_open_nothing_else(tmp_path: Path, scheme: str) -> None:
+    source = Source(Video("h264", 320, 180, 30), None)
+    renditions = choose(source, RUNGS, allow_copy=True)
+    url = "rtmp://127.0.0.1/live/x"
+    command = ffmpeg_arguments(source, renditions, input_url=url, folder=tmp_path)
+    # As if its demuxer had been told to read from there.
+    command[command.index(url)] = f"{scheme}://127.0.0.1:9/x"
+    for option in ("-rtmp_live", "-rw_timeout"):
+        del command[command.index(option) : command.index(option) + 2]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert f"'{scheme.split(',')[0]}' not on whitelist 'rtmp,tcp'" in result.stderr
+
+
+def test_what_comes_by_rtmp_is_read_as_nothing_but_flv() -> None:
+    source = Source(Video("h264", 320, 180, 30), None)
+    renditions = choose(source, RUNGS, allow_copy=True)
+    command = ffmpeg_arguments(
+        source, renditions, input_url="rtmp://host/live/x", folder=Path("/nowhere")
+    )
+    before_input = command[: command.index("-i")]
+    assert before_input[before_input.index("-f") + 1] == "flv"
+
+
 def test_a_server_that_falls_silent_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,18 @@ def test_the_longest_segment_is_told(station: Station) -> None:
     assert 1.9 < output.look().longest < 2.2
 
 
+def test_segments_that_a_full_disk_cut_short_are_no_progress(station: Station) -> None:
+    run = station.open_run("720p").write(3)
+    output = RunOutput(run.folder)
+    before = output.look()
+    run.write(2)
+    for number in (3, 4):
+        (run.folder / f"720p/{number:06d}.m4s").write_bytes(b"")
+    assert output.look() == before
+    (run.folder / "720p/index.m3u8").write_text("")
+    assert output.look() == before
+
+
 def test_a_folder_that_is_removed_is_gone(station: Station) -> None:
     run = station.open_run("720p").write(3)
     output = RunOutput(run.folder)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.origin import playlist, run_folder
+from streams.origin import playlist
+from streams.origin.collector import Rule, collect
 from streams.origin.disk import Disk
 from tests.streams.origin import rfc8216
 from tests.streams.origin.conftest import BROADCAST, STREAM, Station, Writer
@@ -191,6 +192,27 @@ def test_the_end_is_said(station: Station) -> None:
     assert listed(station).ended
 
 
+def test_broken_segments_are_passed_over(station: Station) -> None:
+    run = station.open_run("720p").write(8)
+    before = listed(station)
+    run.write(2)
+    for number in (8, 9):
+        (run.folder / f"720p/{number:06d}.m4s").write_bytes(b"")
+    assert listed(station) == before
+    run.write(3)
+    assert numbers(station) == [10, 11, 12]
+    rfc8216.check_update(before, listed(station))
+
+
+def test_a_list_that_a_full_disk_left_empty_changes_nothing(station: Station) -> None:
+    run = station.open_run("720p").write(8)
+    before = listed(station)
+    (run.folder / "720p/index.m3u8").write_text("")
+    assert listed(station) == before
+    run.write(1)
+    assert numbers(station) == list(range(9))
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_any_history_keeps_the_rules(tmp_path: Path, seed: int) -> None:
     """Crashes, restarts, uneven renditions, stale writers and clearing, in random order."""
@@ -204,6 +226,7 @@ def test_any_history_keeps_the_rules(tmp_path: Path, seed: int) -> None:
         for name in LADDER:
             rfc8216.check_update(before[name], after[name])
             rfc8216.check_agreement(after["1080p"], after[name])
+            assert all((station.folder / entry.uri).is_file() for entry in after[name].entries)
         before = after
 
 
@@ -213,7 +236,8 @@ def _happen(chance: random.Random, station: Station, writers: list[Writer]) -> N
         names = sorted(chance.sample(LADDER, chance.randint(1, 3)), key=LADDER.index)
         writers.append(station.open_run(*names))
     elif what < 0.2:
-        run_folder.remove_old(station.root, older_than=-1)
+        window = chance.choice([6, 10, playlist.WINDOW])
+        collect(station.root, Rule(window=window, spare=chance.choice([0, 3600]), run=-1))
     elif what < 0.3:
         stale = chance.choice(writers)
         if stale.folder.exists():

@@ -1,8 +1,6 @@
 import json
-import os
 import shutil
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -75,62 +73,6 @@ def test_the_first_end_is_the_one_that_counts(station: Station) -> None:
     assert (station.folder / "broadcast.json").read_text() == before
 
 
-def test_a_broadcast_is_removed_some_time_after_its_end(station: Station) -> None:
-    now = datetime.now(UTC)
-    run_folder.end_broadcast(station.root, STREAM, BROADCAST, now - timedelta(seconds=100))
-    run_folder.remove_old(station.root, older_than=200)
-    assert station.folder.exists()
-    run_folder.remove_old(station.root, older_than=50)
-    assert not station.folder.exists()
-
-
-def test_runs_that_left_the_window_are_removed(station: Station) -> None:
-    old = station.open_run("720p").write(3).folder
-    kept = station.open_run("720p").write(10).folder
-    newest = station.open_run("720p").write(25)
-    run_folder.remove_old(station.root, older_than=-1)
-    assert not old.exists()
-    assert kept.exists()
-    newest.write(5)
-    run_folder.remove_old(station.root, older_than=-1)
-    assert not kept.exists()
-
-
-def test_the_numbers_go_on_after_old_runs_were_removed(station: Station) -> None:
-    station.open_run("720p").write(3)
-    station.open_run("720p").write(40)
-    station.open_run("720p")
-    run_folder.remove_old(station.root, older_than=-1)
-    found = facts(station.open_run("360p").folder)
-    assert (found["first_sequence"], found["discontinuity_sequence"]) == (43, 2)
-    assert found["names"] == ["360p", "720p"]
-
-
-def test_a_run_that_changed_lately_stays(station: Station) -> None:
-    old = station.open_run("720p").write(3).folder
-    station.open_run("720p").write(40)
-    run_folder.remove_old(station.root, older_than=60)
-    assert old.exists()
-    long_ago = time.time() - 100
-    os.utime(old, (long_ago, long_ago))
-    run_folder.remove_old(station.root, older_than=60)
-    assert not old.exists()
-
-
-def test_clearing_follows_no_links(station: Station, tmp_path: Path) -> None:
-    outside = tmp_path / "outside" / OTHER
-    outside.mkdir(parents=True)
-    (outside / "broadcast.json").write_text(json.dumps({"ended_at": "2020-01-01T00:00:00+00:00"}))
-    (station.root / "linked").symlink_to(outside.parent)
-    run_folder.remove_old(station.root, older_than=0)
-    assert outside.exists()
-
-
-def test_clearing_an_empty_disk_is_fine(tmp_path: Path) -> None:
-    run_folder.remove_old(tmp_path / "missing", older_than=0)
-    assert list(run_folder.unended_broadcasts(tmp_path / "missing")) == []
-
-
 def test_half_a_folder_of_a_killed_worker_is_in_nobodys_way(station: Station) -> None:
     station.open_run("360p").write(3)
     (station.folder / "0002-deadbeef").mkdir()
@@ -138,6 +80,29 @@ def test_half_a_folder_of_a_killed_worker_is_in_nobodys_way(station: Station) ->
     station.runs += 1
     run = station.open_run("360p")
     assert json.loads((run.folder / "run.json").read_text())["first_sequence"] == 3
+
+
+@pytest.mark.parametrize("listed", ["", "#EXTM3U\n"])
+def test_a_list_that_a_full_disk_left_empty_does_not_begin_the_numbers_anew(
+    station: Station, listed: str
+) -> None:
+    run = station.open_run("720p", "360p").write(7)
+    (run.folder / "360p/index.m3u8").write_text(listed)
+    assert facts(station.open_run("720p").folder)["first_sequence"] == 7
+
+
+def test_segments_cut_short_are_not_counted(station: Station) -> None:
+    run = station.open_run("720p").write(7)
+    (run.folder / "720p/000005.m4s").write_bytes(b"\0\0\1\0mdat")
+    (run.folder / "720p/000006.m4s").write_bytes(b"")
+    assert facts(station.open_run("720p").folder)["first_sequence"] == 5
+
+
+def test_numbers_never_go_back_though_all_that_is_listed_is_broken(station: Station) -> None:
+    run = station.open_run("720p").write(40)
+    for segment in run.folder.glob("720p/*.m4s"):
+        segment.write_bytes(b"")
+    assert facts(station.open_run("720p").folder)["first_sequence"] == 10
 
 
 def test_numbers_go_on_when_the_folders_before_are_lost(station: Station) -> None:

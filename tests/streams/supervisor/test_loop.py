@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
@@ -14,6 +14,7 @@ from streams.supervisor.bell import Bell
 from streams.supervisor.loop import Supervisor
 from streams.supervisor.process import Process
 from streams.supervisor.roles import (
+    Advice,
     Ending,
     Input,
     LeaseLost,
@@ -58,6 +59,9 @@ class FakeDesk:
     def plan(self, *, refuse_copy: bool, shed: int) -> None:
         self.log.append(("plan", refuse_copy, shed))
 
+    def advise(self, advice: Sequence[Advice], run_number: int) -> None:
+        self.log.append([found.code for found in advice])
+
     def give_up(self, note: str) -> None:
         self.log.append(("give up", note))
 
@@ -87,6 +91,7 @@ class FakeStudio:
     age: float | None = None
     longest: float = 2.0
     source: Input | None = None
+    found: list[Advice] | None = None
     adopted: RunHandle | None = None
     runs: list[RunHandle] = field(default_factory=list)
 
@@ -113,6 +118,10 @@ class FakeStudio:
 
     def input(self, run: RunHandle) -> Input | None:
         return self.source
+
+    def advice(self, run: RunHandle | None) -> list[Advice] | None:
+        found, self.found = self.found, None
+        return found
 
     def has_room(self, run: RunHandle) -> bool:
         return True
@@ -320,3 +329,11 @@ def test_a_worker_that_lost_its_lease_leaves_an_adopted_run_alone(world: World) 
     world.desk.order, world.desk.ours = LeaseLost(), False
     world.supervisor.drive(Bell())
     assert not world.run.process.exited
+
+
+def test_what_is_found_about_the_source_reaches_the_record(world: World) -> None:
+    world.after(0.5)
+    world.studio.found = [Advice("b_frames", "They add latency.", "hint")]
+    world.after(0.5)
+    world.after(0.5)
+    assert world.desk.log.count(["b_frames"]) == 1

@@ -1,0 +1,36 @@
+"""Hosts in the admin: which machines run FFmpegs, and how much of them is in use."""
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from streams.admin.run import ReadOnly
+from streams.models import Host
+
+# Workers write every few seconds.
+AWAY_AFTER = 60.0
+
+
+@admin.register(Host)
+class HostAdmin(ReadOnly, ModelAdmin):
+    list_display = ("name", "presence", "in_use", "broadcasts", "seen_at")
+    fields = (("name", "presence"), ("in_use", "cost_factor"), ("broadcasts", "seen_at"))
+    show_full_result_count = False
+
+    # Streamers have no business with machines.
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    def has_view_permission(self, request: HttpRequest, obj: Host | None = None) -> bool:
+        return self.has_module_permission(request)
+
+    @display(description="worker", label={"at work": "success", "away": "danger"})
+    def presence(self, host: Host) -> str:
+        silent = (timezone.now() - host.seen_at).total_seconds()
+        return "at work" if silent < AWAY_AFTER else "away"
+
+    @display(description="cores in use")
+    def in_use(self, host: Host) -> str:
+        return f"{host.used:.1f} of {host.cores:g}"

@@ -1,0 +1,51 @@
+"""A hundred publishers come within a second."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.encoders import encoders
+from tests.acceptance.publisher import AAC, SOUND, h264, moving
+from tests.acceptance.stack import until
+from tests.faults import flv
+from tests.faults.conftest import Stage
+from tests.faults.ledger import Entry
+
+CROWD = 100
+
+
+@pytest.mark.slow_fault
+@pytest.mark.timeout(400)
+def test_a_hundred_publishers_within_a_second_are_all_on_air(stage: Stage, tmp_path: Path) -> None:
+    tiny = tmp_path / "tiny.flv"
+    flv.record((*moving("160x120", 5), *SOUND, *h264(10), *AAC), 20, tiny)
+    source = ("-stream_loop", "-1", "-i", str(tiny), "-c", "copy")
+    # Long, because a machine that starts two hundred FFmpegs may lose some of its publishers.
+    names = [stage.name(grace_seconds=60) for _ in range(CROWD)]
+    publishers = [stage.publisher(name, source) for name in names]
+    began = time.monotonic()
+    for publisher in publishers:
+        publisher.start()
+    started = time.monotonic() - began
+    until(lambda: on_air(stage, names, "starting", "live") == CROWD, 30, "all are let in")
+    admitted = time.monotonic() - began
+    until(lambda: on_air(stage, names, "live") == CROWD, 150, "all are live")
+    live = time.monotonic() - began
+    remark = f"started within {started:.1f} s, let in after {admitted:.1f} s, last one live then"
+    stage.ledger.add(Entry(f"{CROWD} publishers at once", None, None, live, remark))
+    mine = [encoder for encoder in encoders(stage.stack.hls) if encoder.stream in names]
+    assert len(mine) == CROWD
+    assert [name for name in names if stage.watch.doubles.get(name)] == []
+    assert all(publisher.publishing for publisher in publishers)
+
+
+def on_air(stage: Stage, names: list[str], *states: str) -> int:
+    marks = ",".join("?" * len(names)), ",".join("?" * len(states))
+    (row,) = stage.record.rows(
+        "SELECT count(*) AS n FROM streams_broadcast b JOIN streams_stream s ON s._id = b.stream_id"
+        f" WHERE b.open_key IS NOT NULL AND s.name IN ({marks[0]}) AND b.state IN ({marks[1]})",
+        *names,
+        *states,
+    )
+    return int(row["n"])

@@ -1,0 +1,153 @@
+"""Publishers drop, return, come twice, or say nothing."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.acceptance.playlist import media, variants
+from tests.acceptance.stack import until
+from tests.faults.channel import SEGMENT, Channel
+from tests.faults.conftest import GRACE, Stage
+from tests.faults.ledger import Entry
+
+
+def test_a_publisher_that_returns_in_time_continues_the_same_playlist(stage: Stage) -> None:
+    channel = stage.channel(grace_seconds=30).begin()
+    before, broadcast = channel.encoder(), channel.row["_id"]
+    with channel.fault("publisher drops and returns at once") as fault:
+        os.kill(channel.publisher.pid, signal.SIGKILL)
+        channel.publisher.ended(5)
+        channel.publisher.start()
+        channel.await_new_run(before)
+        fault.over()
+    assert fault.losses is not None
+    assert fault.losses.discontinuities == 1
+    assert channel.row["_id"] == broadcast
+    assert not channel.playlist().ended
+
+
+def test_a_duplicate_publish_that_leaves_changes_nothing(stage: Stage, channel: Channel) -> None:
+    """nginx posts publish_done for the one it refused, under the same name."""
+    encoder, ingest = channel.encoder(), channel.row["ingest_name"]
+    with channel.fault("a second publisher of the same name comes and leaves") as fault:
+        assert stage.publisher(channel.name).start().ended(15) != 0
+        channel.await_segments(3)
+        fault.over()
+    assert fault.losses is not None
+    assert (fault.losses.stalled, fault.losses.lost) == (0.0, 0.0)
+    assert channel.publisher.publishing
+    assert (channel.encoder(), channel.row["ingest_name"]) == (encoder, ingest)
+
+
+def test_with_takeover_the_second_publisher_wins_at_once(stage: Stage) -> None:
+    channel = stage.channel(takeover=1).begin()
+    before, first, broadcast = channel.encoder(), channel.publisher, channel.row["_id"]
+    with channel.fault("takeover by a second publisher") as fault:
+        channel.publisher = stage.publisher(channel.name).start()
+        first.ended(5)
+        channel.await_new_run(before)
+        fault.over()
+    assert channel.publisher.publishing
+    assert channel.row["_id"] == broadcast
+    assert fault.losses is not None
+    assert fault.losses.discontinuities == 1
+
+
+def test_a_publisher_that_stays_away_ends_the_broadcast_after_the_grace(fresh: Channel) -> None:
+    channel = fresh
+    channel.publisher.stop()
+    left = time.monotonic()
+    until(lambda: channel.playlist().ended, GRACE + 15, "EXT-X-ENDLIST")
+    took = time.monotonic() - left
+    assert took > GRACE - 1
+    channel.note(Entry(f"publisher gone for good ({GRACE} s of grace)", None, None, took))
+    answer = channel.stack.get(f"/hls/{channel.name}")
+    assert (answer.status, answer.json["error"]) == (404, "offline")
+    channel.await_end()
+
+
+@pytest.mark.slow_fault
+def test_a_publisher_frozen_for_longer_than_nginx_waits_comes_back_to_the_same_broadcast(
+    stage: Stage,
+) -> None:
+    channel = stage.channel(grace_seconds=30).begin()
+    before, broadcast = channel.encoder(), channel.row["_id"]
+    with channel.fault("publisher frozen until nginx drops it, then back") as fault:
+        os.kill(channel.publisher.pid, signal.SIGSTOP)
+        until(lambda: channel.row["publisher_gone_at"], 25, "it is missed")
+        os.kill(channel.publisher.pid, signal.SIGKILL)
+        channel.publisher.ended(5)
+        channel.publisher.start()
+        channel.await_new_run(before)
+        fault.over()
+    assert channel.row["_id"] == broadcast
+
+
+@pytest.mark.slow_fault
+def test_a_broadcast_stopped_by_hand_takes_its_publisher_down(fresh: Channel) -> None:
+    channel = fresh
+    channel.record.change(
+        "UPDATE streams_broadcast SET wanted = 'off' WHERE _id = ?", channel.row["_id"]
+    )
+    stopped = time.monotonic()
+    channel.publisher.ended(15)
+    channel.await_end()
+    channel.note(Entry("broadcast stopped by hand", None, None, time.monotonic() - stopped))
+    answer = channel.stack.get(f"/hls/{channel.name}")
+    assert (answer.status, answer.json["error"]) == (404, "offline")
+
+
+@pytest.mark.slow_fault
+def test_an_ingest_that_dies_tells_nobody_and_the_publisher_comes_back(stage: Stage) -> None:
+    """nginx posts no publish_done for the publishers it takes down with it."""
+    channel = stage.channel(grace_seconds=30).begin()
+    before, broadcast = channel.encoder(), channel.row["_id"]
+    with channel.fault("ingest (nginx) killed (kill -9) and restarted") as fault:
+        kill_ingest(channel)
+        channel.publisher.ended(15)
+        until(channel.is_back, 30, "the publisher is back")
+        channel.await_new_run(before)
+        fault.over()
+        assert fault.over() < 20 + 2 * SEGMENT
+    assert channel.row["_id"] == broadcast
+
+
+@pytest.mark.slow_fault
+def test_an_ingest_that_dies_with_a_publisher_that_stays_away_ends_the_broadcast(
+    fresh: Channel,
+) -> None:
+    channel = fresh
+    path = channel.path
+    kill_ingest(channel)
+    killed = time.monotonic()
+    until(lambda: media(channel.stack, path).ended, GRACE + 30, "EXT-X-ENDLIST")
+    took = time.monotonic() - killed
+    channel.note(Entry("ingest killed, publisher stays away: the end", None, None, took))
+    channel.await_end()
+    assert variants(channel.stack, channel.name) == []
+
+
+@pytest.mark.slow_fault
+def test_an_ingest_whose_worker_alone_dies_is_noticed(stage: Stage) -> None:
+    """Its master starts another one, which knows of nobody."""
+    channel = stage.channel(grace_seconds=30).begin()
+    before = channel.encoder()
+    with channel.fault("ingest's worker process killed (kill -9)") as fault:
+        for pid in channel.stack.children(channel.stack.pids()["ingest"]):
+            os.kill(pid, signal.SIGKILL)
+        channel.publisher.ended(15)
+        until(channel.is_back, 30, "the publisher is back")
+        channel.await_new_run(before)
+        fault.over()
+    assert fault.losses is not None
+    assert fault.losses.discontinuities == 1
+
+
+def kill_ingest(channel: Channel) -> None:
+    """Its master and its worker; a worker alone would hold the port."""
+    master = channel.stack.pids()["ingest"]
+    for pid in (master, *channel.stack.children(master)):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: channel.stack.running().get("ingest", master) != master, 30, "a new ingest")

@@ -1,0 +1,93 @@
+"""Redis goes away, comes back, or forgets everything: video goes on, and starts all the same."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.acceptance.stack import Stack, until
+from tests.faults.channel import Channel
+from tests.faults.conftest import Stage
+from tests.faults.ledger import Entry
+
+
+@contextmanager
+def without_redis(stack: Stack) -> Iterator[None]:
+    stack.control("stop", "redis")
+    try:
+        yield
+    finally:
+        stack.control("start", "redis")
+
+
+def test_without_redis_health_says_so_and_the_video_goes_on(channel: Channel) -> None:
+    encoder, stack = channel.encoder(), channel.stack
+    with channel.fault("Redis away for some seconds") as fault:
+        with without_redis(stack):
+            failing = until(lambda: stack.get("/health", stack.backend).json["failing"], 20, "503")
+            assert "redis" in failing
+            assert stack.get("/health", stack.backend).status == 503
+            assert stack.app("status").returncode == 1
+            channel.await_segments(2)
+        returned = time.monotonic()
+        until(lambda: stack.get("/health", stack.backend).status == 200, 30, "all is well")
+        fault.recovered = time.monotonic() - returned
+    assert fault.losses is not None
+    assert (fault.losses.stalled, fault.losses.lost) == (0.0, 0.0)
+    assert channel.encoder() == encoder
+
+
+def test_a_publish_without_redis_is_on_air_all_the_same(stage: Stage) -> None:
+    """No worker can have been told of it: the broker is away all the time."""
+    channel = stage.channel()
+    with without_redis(stage.stack):
+        published = time.monotonic()
+        channel.publisher.start()
+        until(lambda: stage.record.runs(channel.name), 20, "a run")
+        took = time.monotonic() - published
+        channel.await_air()
+    assert took < 10
+    channel.note(Entry("publish while Redis is away: the first run", None, None, took))
+    channel.is_sound()
+
+
+@pytest.mark.slow_fault
+def test_a_killed_redis_costs_the_viewer_nothing(channel: Channel) -> None:
+    encoder, stack = channel.encoder(), channel.stack
+    with channel.fault("Redis killed (kill -9)") as fault:
+        os.kill(stack.pids()["redis"], signal.SIGKILL)
+        until(lambda: stack.get("/health", stack.backend).status == 503, 10, "health notices")
+        until(lambda: stack.get("/health", stack.backend).status == 200, 30, "all is well")
+        fault.over()
+    assert fault.losses is not None
+    assert (fault.losses.stalled, fault.losses.lost) == (0.0, 0.0)
+    assert channel.encoder() == encoder
+
+
+@pytest.mark.slow_fault
+def test_a_flushed_redis_costs_the_viewer_nothing_and_streams_start_as_ever(
+    stage: Stage, channel: Channel
+) -> None:
+    encoder = channel.encoder()
+    with channel.fault("Redis flushed (FLUSHALL)") as fault:
+        flush(stage.stack.redis)
+        other = stage.channel()
+        started = time.monotonic()
+        other.publisher.start()
+        # The queue is flushed over and over, so that no task can come through.
+        until(lambda: flush(stage.stack.redis) and stage.record.runs(other.name), 10, "a run")
+        fault.recovered = time.monotonic() - started
+        fault.remark = "recovered: the next publisher's first run"
+    assert fault.losses is not None
+    assert (fault.losses.stalled, fault.losses.lost) == (0.0, 0.0)
+    assert channel.encoder() == encoder
+
+
+def flush(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(b"FLUSHALL\r\n")
+        return connection.recv(64).startswith(b"+OK")

@@ -1,0 +1,124 @@
+"""What the studio makes of a publisher, on a host with room and on a full one."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+
+from streams import capacity, identity, lease
+from streams.ladder import cost
+from streams.ladder.renditions import choose
+from streams.ladder.rungs import DEFAULT_RUNGS
+from streams.ladder.source import Audio, Source, Video
+from streams.ladder.stat import Publisher
+from streams.models import Broadcast, Event, Run, Stream
+from streams.studio import BroadcastStudio
+from streams.supervisor.roles import RunHandle
+
+Start = Callable[[], RunHandle]
+FULL_HD = Source(Video("h264", 1920, 1080, 30), Audio("aac", 48_000, 2))
+
+
+class FakeNode:
+    """One publisher, of FULL_HD."""
+
+    def publishers(self) -> dict[str, Publisher]:
+        return {"in": Publisher("in", "1", "127.0.0.1", True, 1, 9000, 0, FULL_HD)}
+
+
+@pytest.fixture(autouse=True)
+def _ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> None:
+    """One that only sleeps, on a host of eight cores."""
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("streams.supervisor.isolation.usable_cores", lambda: 8.0)
+    settings.CPU_SHARE = 1.0
+
+
+@pytest.fixture
+def broadcast(stream: Stream) -> Broadcast:
+    return Broadcast.objects.create(
+        stream=stream, open_key=stream.pk, ingest_name="in", ingest_since=timezone.now()
+    )
+
+
+@pytest.fixture
+def studio(broadcast: Broadcast, tmp_path: Path) -> BroadcastStudio:
+    held = lease.acquire(broadcast.pk, identity.make())
+    assert held is not None
+    return BroadcastStudio(held, FakeNode(), tmp_path / "hls")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def start(studio: BroadcastStudio) -> Iterator[Callable[[], RunHandle]]:
+    runs: list[RunHandle] = []
+
+    def begin() -> RunHandle:
+        run = studio.start("in")
+        assert run is not None
+        runs.append(run)
+        return run
+
+    yield begin
+    for run in runs:
+        if not run.process.exited:
+            run.process.put_down(0)
+
+
+def end(run: RunHandle) -> None:
+    run.process.put_down(0)
+    Run.objects.filter(pk=run.run_id).update(state="ended")
+
+
+def fill_this_host(broadcast: Broadcast) -> Run:
+    others = Broadcast.objects.create(stream=broadcast.stream)
+    return Run.objects.create(broadcast=others, number=1, fence=1, host=identity.HOST, cpu=7.9)
+
+
+def test_a_run_counts_with_what_was_reckoned_until_it_is_measured(start: Start) -> None:
+    run = start()
+    assert run.ladder == "1080p, 720p, 480p, 360p"
+    ladder = choose(FULL_HD, DEFAULT_RUNGS, allow_copy=True)
+    assert capacity.load().used == pytest.approx(cost.of(FULL_HD, ladder))
+
+
+def test_a_full_host_passes_the_source_on_and_says_why(broadcast: Broadcast, start: Start) -> None:
+    fill_this_host(broadcast)
+    assert start().ladder == "1080p"
+    broadcast.refresh_from_db()
+    assert broadcast.copy_only
+    assert "No host has room" in broadcast.ladder_note
+    assert [event.kind for event in Event.objects.all()] == ["no_room"]
+
+
+def test_it_says_so_once_and_not_with_every_run(broadcast: Broadcast, start: Start) -> None:
+    fill_this_host(broadcast)
+    end(start())
+    end(start())
+    assert Event.objects.count() == 1
+
+
+def test_once_there_is_room_the_next_run_has_the_whole_ladder(
+    broadcast: Broadcast, studio: BroadcastStudio, start: Start
+) -> None:
+    other = fill_this_host(broadcast)
+    run = start()
+    assert not studio.has_room(run)
+    other.delete()
+    fill_this_host(broadcast).delete()
+    assert studio.has_room(run)
+    end(run)
+    assert start().ladder == "1080p, 720p, 480p, 360p"
+    broadcast.refresh_from_db()
+    assert (broadcast.copy_only, broadcast.ladder_note) == (False, "")
+
+
+def test_what_was_shed_is_left_out(broadcast: Broadcast, start: Start) -> None:
+    Broadcast.objects.update(shed=2)
+    assert start().ladder == "1080p, 360p"
+    broadcast.refresh_from_db()
+    assert "too slow" in broadcast.ladder_note
