@@ -38,10 +38,9 @@ def test_the_done_of_an_old_publisher_after_the_publish_of_a_new_one_changes_not
     stage: Stage,
 ) -> None:
     channel = stage.channel(grace_seconds=30).begin()
-    old = channel.row["ingest_client"]
+    before, old = channel.encoder(), channel.row["ingest_client"]
     channel.publisher.stop()
     until(lambda: channel.row["publisher_gone_at"], 5, "the first one left")
-    before = channel.encoder()
     channel.publisher.start()
     channel.await_new_run(before)
     encoder = channel.encoder()
