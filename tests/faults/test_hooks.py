@@ -34,6 +34,7 @@ def hook(stage: Stage, what: str, name: str, client: str) -> Answer:
     )  # fmt: skip
 
 
+@pytest.mark.slow_fault
 def test_the_done_of_an_old_publisher_after_the_publish_of_a_new_one_changes_nothing(
     stage: Stage,
 ) -> None:
