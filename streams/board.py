@@ -1,103 +1,152 @@
 """The board: the rows of all broadcasts that one worker drives, looked at together.
 
 A hundred supervisors that each asked the database every second would cost more than all the rest
-of their work; so the first one to find the board old reads it anew for all, and renews all leases.
+of their work, and each would hold a connection. So one thread reads for all, renews all leases and
+writes down what runs did; a supervisor goes to the database itself only when something changes.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections, transaction
 from django.utils import timezone
 
 from streams import lease
 from streams.lease import Lease
-from streams.models import Broadcast
+from streams.models import Broadcast, Run
 from streams.supervisor.roles import LeaseLost, Unavailable
 
-FRESH = 0.9
+EVERY = 1.0
+# A look may take a while; older than this, nothing is known any more.
+FRESH = 3.0
 # A supervisor that has not asked for so long hangs: its lease must not be kept up by the others.
 ABSENT_AFTER = 10.0
-# One of them may sit out a database's time-out; the others have FFmpegs to watch.
+# How long one waits for the next look; it has an FFmpeg to watch.
 PATIENCE = 2.0
 
 
 @contextmanager
 def record() -> Iterator[None]:
-    """Turn what a database that is away raises into Unavailable."""
+    """Turn what a database that is away raises into Unavailable, and keep no connection."""
     try:
         yield
     except (DatabaseError, InterfaceError) as error:
-        close_old_connections()
         raise Unavailable(str(error)) from error
+    finally:
+        close_old_connections()
+
+
+@dataclass(frozen=True)
+class Report:
+    """Columns of a broadcast's row and of its run's."""
+
+    lease: Lease
+    broadcast: dict[str, Any]
+    run_id: str
+    run: dict[str, Any]
 
 
 class Board:
-    """`clock` in seconds. May be used by many threads."""
+    """`clock` in seconds. May be used by many threads; `start` gives it one of its own."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._due = threading.Event()
+        self._stopping = False
         self._leases: dict[UUID, Lease] = {}
         self._asked_at: dict[UUID, float] = {}
         self._rows: dict[UUID, Broadcast] = {}
-        self._looked_at = float("-inf")
-        self._renewed_at = float("-inf")
-        self._away: Unavailable | None = None
+        self._reports: dict[UUID, Report] = {}
+        self._outdated_at = self._seen_at = self._renewed_at = float("-inf")
+        self._away = ""
+
+    def start(self) -> None:
+        threading.Thread(target=self._work, name="board", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._due.set()
+
+    def _work(self) -> None:
+        try:
+            while not self._stopping:
+                self._due.wait(EVERY if self._leases else None)
+                self._due.clear()
+                if self._leases:
+                    self.look()
+        finally:
+            connections.close_all()
 
     def add(self, held: Lease) -> None:
-        with self._lock:
+        with self._changed:
             self._leases[held.broadcast_id] = held
             self._asked_at[held.broadcast_id] = self._clock()
-            self._looked_at = float("-inf")
+        self.forget()
 
     def remove(self, held: Lease) -> None:
-        with self._lock:
+        with self._changed:
             if self._leases.get(held.broadcast_id) == held:
-                del self._leases[held.broadcast_id], self._asked_at[held.broadcast_id]
-                self._rows.pop(held.broadcast_id, None)
+                for known in (self._leases, self._asked_at, self._rows, self._reports):
+                    known.pop(held.broadcast_id, None)
 
     def forget(self) -> None:
-        """What was read is out of date: the next one who asks reads anew. Never waits."""
-        self._looked_at = float("-inf")
+        """What was read is out of date: the next one who asks waits for a new look."""
+        self._outdated_at = self._clock()
+        self._due.set()
 
     def row(self, held: Lease) -> Broadcast:
-        """The broadcast as it was within the last second. Raises LeaseLost or Unavailable."""
-        if not self._lock.acquire(timeout=PATIENCE):
-            raise Unavailable("the database takes its time")
-        try:
-            now = self._clock()
-            self._asked_at[held.broadcast_id] = now
-            if now - self._looked_at >= FRESH:
-                self._look(now)
-            if self._away is not None:
-                raise Unavailable(str(self._away))
+        """The broadcast as it was lately. Raises LeaseLost or Unavailable."""
+        with self._changed:
+            if self._leases.get(held.broadcast_id) == held:
+                self._asked_at[held.broadcast_id] = self._clock()
+            if not self._changed.wait_for(self._is_decided, PATIENCE) or not self._is_known():
+                raise Unavailable(self._away or "the database takes its time")
             row = self._rows.get(held.broadcast_id)
-        finally:
-            self._lock.release()
         if row is None or (row.holder, row.fence) != (held.holder, held.fence):
             raise LeaseLost
         return row
 
-    def _look(self, now: float) -> None:
-        self._looked_at = now
+    def _is_known(self) -> bool:
+        return self._seen_at >= self._outdated_at and self._clock() - self._seen_at < FRESH
+
+    def _is_decided(self) -> bool:
+        return self._is_known() or bool(self._away)
+
+    def post(self, report: Report) -> None:
+        """Written with the next look. A later one of the same broadcast takes its place."""
+        with self._changed:
+            if self._leases.get(report.lease.broadcast_id) == report.lease:
+                self._reports[report.lease.broadcast_id] = report
+
+    def look(self) -> None:
+        """Write what was posted, renew the leases, read the rows."""
+        with self._changed:
+            now, leases, reports = self._clock(), dict(self._leases), self._reports
+            self._reports = {}
         try:
             with record():
                 if now - self._renewed_at >= lease.RENEW_EVERY:
-                    self._renew(now)
-                rows = Broadcast.objects.filter(pk__in=list(self._leases))
-                self._rows = {row.pk: row for row in rows.prefetch_related("stream")}
-            self._away = None
+                    self._renew(leases, now)
+                _write(reports.values())
+                rows = Broadcast.objects.filter(pk__in=list(leases)).prefetch_related("stream")
+                found = {row.pk: row for row in rows}
         except Unavailable as error:
-            # Asking may have taken a time-out; the others need not wait for another one.
-            self._looked_at = self._clock()
-            self._away = error
+            with self._changed:
+                self._away = str(error) or "the database is away"
+                self._changed.notify_all()
+            return
+        with self._changed:
+            self._rows, self._seen_at, self._away = found, now, ""
+            self._changed.notify_all()
 
-    def _renew(self, now: float) -> None:
-        present = [h for pk, h in self._leases.items() if now - self._asked_at[pk] < ABSENT_AFTER]
+    def _renew(self, leases: dict[UUID, Lease], now: float) -> None:
+        present = [h for pk, h in leases.items() if now - self._asked_at.get(pk, 0) < ABSENT_AFTER]
         # All leases of a worker bear its name; a fence that was raised shows when the row is read.
         for holder in {held.holder for held in present}:
             mine = [held.broadcast_id for held in present if held.holder == holder]
@@ -105,3 +154,13 @@ class Board:
                 lease_until=timezone.now() + lease.TERM
             )
         self._renewed_at = now
+
+
+def _write(reports: Collection[Report]) -> None:
+    if not reports:
+        return
+    # One transaction for all: each of its own would wait for the disk.
+    with transaction.atomic():
+        for report in reports:
+            lease.held(report.lease).update(**report.broadcast)
+            Run.objects.filter(pk=report.run_id, fence=report.lease.fence).update(**report.run)

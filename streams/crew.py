@@ -31,6 +31,7 @@ class Crew:
         self._root = root
         self._most = most
         self._board = Board()
+        self._board.start()
         self._lock = threading.Lock()
         self._bells: dict[UUID, Bell] = {}
         self._threads: set[threading.Thread] = set()
@@ -120,4 +121,7 @@ class Crew:
         deadline = time.monotonic() + seconds
         for thread in list(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
-        return not self._threads
+        if self._threads:
+            return False
+        self._board.stop()
+        return True

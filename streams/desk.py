@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from streams import events, lease
-from streams.board import Board, record
+from streams.board import Board, Report, record
 from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
 from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.lease import Lease
@@ -79,32 +79,18 @@ class BroadcastDesk:
     def report(self, state: BroadcastState, run: RunHandle | None, output: Output | None) -> None:
         row = self._loaded()
         changed = row.state != state
-        pending = changed or self._findings is not None
-        if not pending and time.monotonic() - self._reported_at < REPORT_EVERY:
-            return
-        columns: dict[str, Any] = {"state": state}
-        if self._findings is not None:
-            columns["findings"] = self._findings
-        if output is not None and output.newest_at is not None:
-            columns["last_segment_at"] = datetime.fromtimestamp(output.newest_at, UTC)
-        with record():
-            self._update(**columns)
-            if run is not None and run.progress is not None:
-                # Until it is measured, what was reckoned stands there.
-                cpu = {"cpu": run.cpu.cores} if run.cpu.cores is not None else {}
-                Run.objects.filter(pk=run.run_id, fence=self._lease.fence).update(
-                    **cpu,
-                    state=RunState.RUNNING,
-                    fps=run.progress.fps,
-                    speed=run.meter.speed,
-                    segments=output.segments if output is not None else 0,
-                )
-        self._reported_at = time.monotonic()
-        self._findings = None
+        if changed or self._findings is not None:
+            findings = {"findings": self._findings} if self._findings is not None else {}
+            with record():
+                self._update(state=state, **findings, **_seen(output))
+            self._findings = None
         if changed:
             if state in STATES_TOLD:
                 self.tell(*STATES_TOLD[state], run.number if run is not None else None)
             events.publish_state(row.stream)
+        if run is not None and time.monotonic() - self._reported_at >= REPORT_EVERY:
+            self._board.post(Report(self._lease, _seen(output), run.run_id, _pace(run, output)))
+            self._reported_at = time.monotonic()
 
     def run_ended(self, run: RunHandle, ending: Ending) -> None:
         with record():
@@ -195,3 +181,19 @@ class BroadcastDesk:
             raise LeaseLost
         for name, value in columns.items():
             setattr(self._loaded(), name, value)
+
+
+def _seen(output: Output | None) -> dict[str, Any]:
+    """Columns of the broadcast: what its run has delivered."""
+    if output is None or output.newest_at is None:
+        return {}
+    return {"last_segment_at": datetime.fromtimestamp(output.newest_at, UTC)}
+
+
+def _pace(run: RunHandle, output: Output | None) -> dict[str, Any]:
+    """Columns of the run."""
+    columns: dict[str, Any] = {"segments": output.segments if output is not None else 0}
+    if run.progress is not None:
+        columns |= {"state": RunState.RUNNING, "fps": run.progress.fps, "speed": run.meter.speed}
+    # Until it is measured, what was reckoned stands there.
+    return columns | ({"cpu": run.cpu.cores} if run.cpu.cores is not None else {})

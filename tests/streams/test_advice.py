@@ -27,6 +27,9 @@ FAR = Advice("key_frames_far_apart", "Set Keyframe Interval to 2 s.", "warning")
 MUTE = Advice("no_audio", "No sound arrives.", "warning")
 
 
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
 @pytest.fixture
 def held(stream: Stream) -> lease.Lease:
     broadcast = Broadcast.objects.create(stream=stream, open_key=stream.pk)
@@ -39,6 +42,7 @@ def held(stream: Stream) -> lease.Lease:
 def desk(held: lease.Lease, tmp_path: Path) -> BroadcastDesk:
     board = Board()
     board.add(held)
+    board.look()
     desk = BroadcastDesk(held, board, NOWHERE, tmp_path)
     desk.orders()
     return desk

@@ -18,6 +18,9 @@ from streams.models import Broadcast, Event, Run, Stream
 from streams.studio import BroadcastStudio
 from streams.supervisor.roles import RunHandle
 
+# The studio gives connections back, so there is no transaction around a test.
+pytestmark = pytest.mark.django_db(transaction=True)
+
 Start = Callable[[], RunHandle]
 FULL_HD = Source(Video("h264", 1920, 1080, 30), Audio("aac", 48_000, 2))
 
