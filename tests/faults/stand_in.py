@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 SEGMENT = 2
+SEGMENT_FILE = b"\0\0\0\x08moof\0\0\0\x08mdat"  # whole, as far as boxes go
 
 
 def enter(what: str) -> None:
@@ -31,7 +32,7 @@ def progress(file: Path, began: float, verdict: str) -> None:
 
 
 def add_segment(playlist: Path, number: int) -> None:
-    (playlist.parent / f"{number:06d}.m4s").write_bytes(b"segment")
+    (playlist.parent / f"{number:06d}.m4s").write_bytes(SEGMENT_FILE)
     at = time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
     new = playlist.with_suffix(".tmp")
     lines = playlist.read_text() if number else "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"
