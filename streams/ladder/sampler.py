@@ -18,7 +18,7 @@ SAMPLE_SECONDS = 18.0
 PATIENCE = 12.0  # for what it does before and after
 # A publish takes nothing from the start of a broadcast, nor do a hundred at once from the worker.
 AFTER_START = 5.0
-AT_ONCE = 4
+AT_ONCE = 2
 AGAIN_AFTER = 60.0  # when no sample could be had
 NICE = 10
 ENTRIES = (
