@@ -1,7 +1,6 @@
 """The admin's first page: what is on air now."""
 
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -10,7 +9,6 @@ from streams import presence
 from streams.admin.broadcast import short
 from streams.admin.run import STATE_COLOURS, pace
 from streams.models import Broadcast, Run
-from streams.supervisor.states import RunState
 
 
 def add_on_air(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -20,7 +18,7 @@ def add_on_air(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         rows = rows.filter(stream__owner=request.user.pk)
     broadcasts = list(rows)
     viewers = presence.counts([broadcast.stream_id for broadcast in broadcasts])
-    runs = _runs(broadcasts)
+    runs = Run.at_work(broadcasts)
     now = timezone.now()
     context["on_air"] = [
         {
@@ -33,9 +31,3 @@ def add_on_air(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         for broadcast in broadcasts
     ]
     return context
-
-
-def _runs(broadcasts: list[Broadcast]) -> dict[UUID, Run]:
-    """The run at work of each broadcast that has one."""
-    at_work = Run.objects.filter(broadcast__in=broadcasts).exclude(state=RunState.ENDED)
-    return {run.broadcast_id: run for run in at_work.order_by("number")}

@@ -1,6 +1,8 @@
 """Runs: one FFmpeg process each, working for a broadcast."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.db import models
 from django.utils import timezone
@@ -54,6 +56,12 @@ class Run(UUIDModel):
         cls.objects.filter(broadcast=broadcast).exclude(state=RunState.ENDED).update(
             state=RunState.ENDED, ended_at=now, end_reason=reason
         )
+
+    @classmethod
+    def at_work(cls, broadcasts: Sequence[Broadcast]) -> dict[UUID, "Run"]:
+        """The run at work of each of these broadcasts that has one, by the broadcast's id."""
+        runs = cls.objects.filter(broadcast__in=broadcasts).exclude(state=RunState.ENDED)
+        return {run.broadcast_id: run for run in runs.order_by("number")}
 
     def __str__(self) -> str:
         return f"run {self.number}"

@@ -111,12 +111,23 @@ class Stack:
 
     def shell(self, code: str) -> str:
         """Run Python with this installation's models; what it prints."""
+        return self.manage("shell", "--verbosity", "0", "-c", code)
+
+    def manage(self, *arguments: str) -> str:
+        """`manage.py …` of this installation; what it prints."""
         run = subprocess.run(
-            [sys.executable, "manage.py", "shell", "--verbosity", "0", "-c", code],
+            [sys.executable, "manage.py", *arguments],
             cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         assert run.returncode == 0, run.stderr
         return run.stdout.strip()
+
+    def foreground(self, *arguments: str) -> subprocess.Popen[str]:
+        """`manage.py …` of this installation, for as long as it takes."""
+        return subprocess.Popen(
+            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
 
     def add_stream(self, name: str, grace: int = 30) -> str:
         """Register a stream; its key."""

@@ -126,7 +126,7 @@ def silent() -> Iterator[str]:
 def test_it_is_nice_knows_no_secret_and_is_killed_at_its_deadline(silent: str) -> None:
     sampler = Sampler(f"{silent}/x", SECONDS, now=100.0)
     try:
-        assert os.getpriority(os.PRIO_PROCESS, sampler.pid) == module.NICE
+        assert os.getpriority(os.PRIO_PROCESS, sampler.pid) >= module.NICE
         assert b"SECRET" not in Path(f"/proc/{sampler.pid}/environ").read_bytes()
         assert not sampler.done(now=100.0 + SECONDS)
         assert sampler.done(now=100.0 + SECONDS + module.PATIENCE)

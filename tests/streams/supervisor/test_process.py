@@ -15,6 +15,7 @@ from streams.supervisor.process import Process, find_runs
 
 Spawn = Callable[..., Process]
 IGNORES_TERM = "import signal,time; signal.signal(15, signal.SIG_IGN); print('up', flush=True)"
+SLEEPS = "import time; print('up', flush=True); time.sleep(60)"
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_no_secret_of_ours_reaches_it(
 ) -> None:
     for name in ("SECRET_KEY", "LIVESTREAM_INGEST_SECRET", "REDIS_URL", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "hush-hush")
-    process = spawn("sh", "-c", "echo up; sleep 60")
+    process = spawn(sys.executable, "-c", SLEEPS)
     wait_for_text(tmp_path / "log", "up")
     environment = Path(f"/proc/{process.pid}/environ").read_bytes()
     assert b"LIVESTREAM_RUN_ID=" in environment
@@ -129,7 +130,7 @@ def test_it_adopts_neither_another_run_nor_another_installation(
     spawn: Spawn, tmp_path: Path
 ) -> None:
     run_id = uuid4().hex
-    process = spawn("sh", "-c", "echo up; sleep 60", run_id=run_id)
+    process = spawn(sys.executable, "-c", SLEEPS, run_id=run_id)
     wait_for_text(tmp_path / "log", "up")
     assert Process.adopt(uuid4().hex, tmp_path) is None
     assert Process.adopt(run_id, tmp_path / "elsewhere") is None
