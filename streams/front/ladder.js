@@ -80,7 +80,9 @@ export class Ladder {
     levels.forEach((level, index) => {
       for (const fragment of level.details?.fragments ?? []) fragment.level = index;
     });
-    hls.trigger(Hls.Events.LEVELS_UPDATED, { levels });
+    // In place: what caps the level by the player's size counts them before they are exchanged.
+    hls.levels.splice(0, Infinity, ...levels);
+    hls.trigger(Hls.Events.LEVELS_UPDATED, { levels: hls.levels });
     // Its index may be another one now.
     hls.loadLevel = Math.max(0, levels.indexOf(loading));
     if (!chosen) hls.loadLevel = -1;
