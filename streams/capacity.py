@@ -153,7 +153,8 @@ def forget_hosts(now: datetime) -> None:
 
 def _live_runs() -> list[dict[str, Any]]:
     columns = ("cpu", "speed", "started_at", "renditions", "broadcast__source")
-    return list(Run.objects.filter(host=HOST).exclude(state=RunState.ENDED).values(*columns))
+    mine = Run.objects.filter(host=HOST, broadcast__open_key__isnull=False)
+    return list(mine.exclude(state=RunState.ENDED).values(*columns))
 
 
 def _load(runs: Sequence[dict[str, Any]], factor: float) -> Load:

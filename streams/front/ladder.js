@@ -4,6 +4,10 @@ import { Hls } from "hls-video-element";
 
 /** So that a thousand viewers do not all ask in the same moment, in milliseconds. */
 const SPREAD = 1000;
+/** Seconds in the buffer before levels are exchanged. There is no hurry: the server gives the
+ * nearest quality under the name of one that is gone. */
+const CALM = 1.5;
+const LOOK_AGAIN = 500;
 
 /** The levels that the master playlist has now, as hls.js makes them. */
 function levelsAt(address, onLevels) {
@@ -58,6 +62,10 @@ export class Ladder {
     const hls = this.#hls;
     // Sound alone instead of pictures, or the reverse, needs a new player; the page sees to that.
     if (hasPicture(found) !== hasPicture(hls.levels)) return;
+    if ((hls.mainForwardBufferInfo?.len ?? 0) < CALM) {
+      setTimeout(() => this.#current && this.#take(found), LOOK_AGAIN);
+      return;
+    }
     const levels = found.map((level) => hls.levels.find((old) => isSame(old, level)) ?? level);
     for (const gone of hls.levels.filter((level) => !levels.includes(level))) {
       hls.removeLevel(hls.levels.indexOf(gone));

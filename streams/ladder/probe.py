@@ -7,7 +7,7 @@ from typing import Any
 
 from streams.ladder.source import Audio, Source, Video, in_every_browser, protocols
 
-ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH")
+INHERITED = ("PATH", "LD_LIBRARY_PATH")
 
 
 class ProbeError(Exception):
@@ -17,10 +17,7 @@ class ProbeError(Exception):
 def probe(url: str, timeout: float) -> Source:
     """What the stream at `url` carries. Blocks for at most `timeout` seconds. Raises ProbeError."""
     command = ["ffprobe", "-loglevel", "error", "-print_format", "json", "-show_streams"]
-    command += ["-protocol_whitelist", protocols(url)]
-    if url.startswith("rtmp"):
-        command += ["-f", "flv", "-rtmp_live", "live"]
-    command += ["-analyzeduration", "2000000", "-probesize", "2000000", url]
+    command += [*only_this_input(url), "-analyzeduration", "2000000", "-probesize", "2000000", url]
     try:
         result = subprocess.run(
             command,
@@ -28,8 +25,7 @@ def probe(url: str, timeout: float) -> Source:
             timeout=timeout,
             check=False,
             stdin=subprocess.DEVNULL,
-            # Our own environment holds secrets.
-            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+            env=environment(),
         )
     except FileNotFoundError as error:
         raise ProbeError("ffprobe is not installed") from error
@@ -38,6 +34,17 @@ def probe(url: str, timeout: float) -> Source:
     if result.returncode != 0:
         raise ProbeError(_last_line(result.stderr) or f"ffprobe ended with {result.returncode}")
     return _source(json.loads(result.stdout).get("streams", []))
+
+
+def only_this_input(url: str) -> list[str]:
+    """Options that keep media from sending ffprobe elsewhere."""
+    live = ["-f", "flv", "-rtmp_live", "live"] if url.startswith("rtmp") else []
+    return ["-protocol_whitelist", protocols(url), *live]
+
+
+def environment() -> dict[str, str]:
+    """Without the secrets that ours holds."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}
 
 
 def _source(streams: list[dict[str, Any]]) -> Source:

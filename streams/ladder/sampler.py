@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from streams.ladder.lint import Finding, lint
+from streams.ladder.probe import environment, only_this_input
 from streams.ladder.rungs import Rung
 from streams.ladder.sample import Sample, parse
 
@@ -24,7 +25,6 @@ ENTRIES = (
     "packet=codec_type,pts_time,dts_time,size,flags:stream=codec_type,codec_name,profile,width,"
     "height,sample_aspect_ratio,sample_rate"
 )
-INHERITED = ("PATH", "LD_LIBRARY_PATH")
 
 _slots = threading.BoundedSemaphore(AT_ONCE)
 
@@ -42,7 +42,7 @@ class Sampler:
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=subprocess.DEVNULL,
-                env={name: os.environ[name] for name in INHERITED if name in os.environ},
+                env=environment(),
             )
         except OSError:
             self._output.close()
@@ -76,7 +76,8 @@ class Sampler:
 def _command(url: str, seconds: float) -> list[str]:
     command = ["ffprobe", "-loglevel", "quiet", "-print_format", "json=compact=1"]
     if url.startswith("rtmp"):
-        command += ["-rtmp_live", "live", "-rw_timeout", "10000000"]
+        command += ["-rw_timeout", "10000000"]
+    command += only_this_input(url)
     command += ["-analyzeduration", "2000000", "-probesize", "2000000"]
     return [*command, "-read_intervals", f"%+{seconds:g}", "-show_entries", ENTRIES, url]
 

@@ -66,9 +66,14 @@ class Viewer:
         """Begin to look at the picture ten times a second, by a clock that only goes forward."""
         self.page.evaluate(SAMPLER)
 
-    def saw(self) -> "Seen":
+    def watch_anew_at(self, event: str) -> None:
+        """At an event of hls.js; what was seen until then is `saw("before")`."""
+        again = f"() => {{ window.before = window.seen; ({SAMPLER})(); }}"
+        self.page.evaluate(f"document.querySelector('#video').api.once('{event}', {again})")
+
+    def saw(self, what: str = "seen") -> "Seen":
         """What it saw since; it goes on looking."""
-        return Seen(**self.page.evaluate("window.seen"))
+        return Seen(**self.page.evaluate(f"window.{what}"))
 
     def chat_is_up(self, seconds: float) -> None:
         chat = self.page.locator("#chat")

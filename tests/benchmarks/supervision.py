@@ -61,6 +61,7 @@ def until(look: Callable[[], bool], what: str) -> None:
 
 def supervised(var: Path, count: int, seconds: float) -> Figures:
     with Rehearsal(var, count).on_stage() as rehearsal, rehearsal.worker("one") as worker:
+        rehearsal.publish()
         until(lambda: rehearsal.states() == {"live"}, f"{count} broadcasts live")
         encoders = [encoder.pid for encoder in rehearsal.encoders()]
         if len(encoders) != count:

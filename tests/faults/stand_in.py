@@ -13,6 +13,8 @@ from pathlib import Path
 from types import FrameType
 
 SEGMENT = 2
+# An ISO file of three boxes with nothing in them: whole, as far as its outline goes.
+BOXES = b"".join((8).to_bytes(4, "big") + kind for kind in (b"styp", b"moof", b"mdat"))
 
 
 def enter(what: str) -> None:
@@ -31,7 +33,7 @@ def progress(file: Path, began: float, verdict: str) -> None:
 
 
 def add_segment(playlist: Path, number: int) -> None:
-    (playlist.parent / f"{number:06d}.m4s").write_bytes(b"segment")
+    (playlist.parent / f"{number:06d}.m4s").write_bytes(BOXES)
     at = time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
     new = playlist.with_suffix(".tmp")
     lines = playlist.read_text() if number else "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"

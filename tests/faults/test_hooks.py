@@ -34,14 +34,14 @@ def hook(stage: Stage, what: str, name: str, client: str) -> Answer:
     )  # fmt: skip
 
 
+@pytest.mark.slow_fault
 def test_the_done_of_an_old_publisher_after_the_publish_of_a_new_one_changes_nothing(
     stage: Stage,
 ) -> None:
     channel = stage.channel(grace_seconds=30).begin()
-    old = channel.row["ingest_client"]
+    before, old = channel.encoder(), channel.row["ingest_client"]
     channel.publisher.stop()
     until(lambda: channel.row["publisher_gone_at"], 5, "the first one left")
-    before = channel.encoder()
     channel.publisher.start()
     channel.await_new_run(before)
     encoder = channel.encoder()

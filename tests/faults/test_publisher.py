@@ -41,6 +41,7 @@ def test_a_duplicate_publish_that_leaves_changes_nothing(stage: Stage, channel: 
     assert (channel.encoder(), channel.row["ingest_name"]) == (encoder, ingest)
 
 
+@pytest.mark.slow_fault
 def test_with_takeover_the_second_publisher_wins_at_once(stage: Stage) -> None:
     channel = stage.channel(takeover=1).begin()
     before, first, broadcast = channel.encoder(), channel.publisher, channel.row["_id"]
@@ -55,6 +56,7 @@ def test_with_takeover_the_second_publisher_wins_at_once(stage: Stage) -> None:
     assert fault.losses.discontinuities == 1
 
 
+@pytest.mark.slow_fault
 def test_a_publisher_that_stays_away_ends_the_broadcast_after_the_grace(fresh: Channel) -> None:
     channel = fresh
     channel.publisher.stop()

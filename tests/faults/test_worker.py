@@ -72,14 +72,18 @@ def test_a_worker_that_is_asked_to_stop_hands_over(channel: Channel) -> None:
 
 
 @pytest.mark.slow_fault
-def test_pages_and_playlists_come_back_with_a_killed_web(channel: Channel) -> None:
-    encoder, web = channel.encoder(), channel.stack.pids()["web"]
-    with channel.fault("web killed (kill -9)", settle=3) as fault:
-        os.kill(web, signal.SIGKILL)
-        until(lambda: channel.stack.get("/", channel.stack.backend).status == 200, 30, "pages")
+@pytest.mark.parametrize("process", ["web", "origin", "edge", "beat"])
+def test_a_killed_process_of_ours_costs_the_viewer_nothing(channel: Channel, process: str) -> None:
+    encoder, stack = channel.encoder(), channel.stack
+    killed = stack.pids()[process]
+    with channel.fault(f"{process} killed (kill -9)", settle=3) as fault:
+        for pid in (killed, *stack.children(killed)):
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: stack.running().get(process, killed) != killed, 30, f"a new {process}")
+        until(lambda: stack.get("/health", stack.backend).status == 200, 30, "all is well")
         fault.over()
     assert fault.losses is not None
-    assert fault.losses.stalled == 0.0
+    assert (fault.losses.stalled, fault.losses.lost) == (0.0, 0.0)
     assert channel.encoder() == encoder
 
 

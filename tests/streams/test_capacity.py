@@ -123,6 +123,7 @@ def test_only_live_runs_of_this_host_count(broadcast: Broadcast) -> None:
     run(broadcast, 2, cpu=4.0, host="another")
     run(broadcast, 3, cpu=1.5)
     run(broadcast, 4, cpu=0.25)
+    run(Broadcast.objects.create(stream=broadcast.stream), cpu=4.0)  # it is over
     assert capacity.load() == Load(cores=8.0, used=1.75, factor=1.0, broadcasts=2)
 
 

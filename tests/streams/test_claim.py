@@ -1,6 +1,7 @@
 """Of several hosts, the one that a broadcast costs its viewers least takes it."""
 
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -20,7 +21,7 @@ def broadcast(stream: Stream) -> Broadcast:
 
 
 def fill_this_host(broadcast: Broadcast) -> None:
-    others = Broadcast.objects.create(stream=broadcast.stream)
+    others = Broadcast.objects.create(stream=broadcast.stream, open_key=uuid4())
     Run.objects.create(broadcast=others, number=1, fence=1, host=HOST, cpu=1000.0)
 
 

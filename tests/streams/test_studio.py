@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
@@ -75,7 +76,7 @@ def end(run: RunHandle) -> None:
 
 
 def fill_this_host(broadcast: Broadcast) -> Run:
-    others = Broadcast.objects.create(stream=broadcast.stream)
+    others = Broadcast.objects.create(stream=broadcast.stream, open_key=uuid4())
     return Run.objects.create(broadcast=others, number=1, fence=1, host=identity.HOST, cpu=7.9)
 
 
