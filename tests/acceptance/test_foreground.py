@@ -26,7 +26,9 @@ def test_it_is_driven_without_celery_and_handed_over_by_ctrl_c(stack: Stack) -> 
     try:
         with Publisher(stack.rtmp, NAME, source=SOURCE):
             path = until(lambda: variants(stack, NAME), 30, "a master playlist")[-1].path
-            [encoder] = stack.encoders()
+            # The first run finds that it cannot cut at such key frames, and gives way to another.
+            until(lambda: media(stack, path).newest >= 2, 30, "segments")
+            [encoder] = until(stack.encoders, 15, "an FFmpeg")
             refused = stack.foreground("run_broadcast", NAME)
             assert "driven by a worker" in refused.communicate(timeout=30)[0]
             assert refused.returncode == 1

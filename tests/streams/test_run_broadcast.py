@@ -93,6 +93,8 @@ def test_ctrl_c_hands_over_and_ffmpeg_goes_on(garden: Stream, root: Path) -> Non
 
 
 def test_it_waits_for_a_publisher_and_tells_what_happens(garden: Stream) -> None:
+    output = StringIO()
+
     def stop_by_hand() -> None:
         Broadcast.objects.update(wanted="off")
 
@@ -100,8 +102,8 @@ def test_it_waits_for_a_publisher_and_tells_what_happens(garden: Stream) -> None
         publish(garden)
         Meanwhile(Run.objects.exists, stop_by_hand).over()
 
-    meanwhile = Meanwhile(lambda: True, come_and_go)
-    said = run_broadcast()
+    meanwhile = Meanwhile(output.getvalue, come_and_go)
+    said = run_broadcast(output=output)
     meanwhile.over()
     assert "Waiting for a publisher of garden." in said
     assert "ended: The broadcast was stopped." in said
