@@ -78,9 +78,11 @@ class Stage:
             publisher.stop()
         self._publishers.clear()
 
-    def close(self) -> None:
+    def rest(self) -> None:
+        """Nothing is on air but what the test itself puts there."""
         if self._steady is not None:
-            self._steady.publisher.stop()
+            self._steady.end()
+            self._steady = None
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +100,7 @@ def watch(stack: Stack) -> Iterator[Watch]:
 def _stage(stack: Stack, watch: Watch, ledger: Ledger) -> Iterator[Stage]:
     stage = Stage(stack, watch, ledger)
     yield stage
-    stage.close()
+    stage.rest()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,6 +62,8 @@ class Feed:
         self._url = f"rtmp://127.0.0.1:{port}/live/{key}"
         self._sent = sent
         self._process: subprocess.Popen[bytes] | None = None
+        self._thread: threading.Thread | None = None
+        self._over = threading.Event()
 
     def start(self) -> "Feed":
         self._process = subprocess.Popen(
@@ -68,21 +71,22 @@ class Feed:
              "-map", "0", "-c", "copy", "-flush_packets", "1", "-f", "data", self._url],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        threading.Thread(target=self._send, args=(self._process,), daemon=True).start()
+        self._thread = threading.Thread(target=self._send, args=(self._process,), daemon=True)
+        self._thread.start()
         return self
 
     def _send(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None
         began = time.monotonic()
-        try:
-            process.stdin.write(HEADER)
-            process.stdin.flush()
+        # It may be dropped or stopped at any time.
+        with suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(HEADER)
+            pipe.flush()
             for tag in self._sent:
-                time.sleep(max(0.0, began + tag.at / 1000 - time.monotonic()))
-                process.stdin.write(tag.encode())
-                process.stdin.flush()
-        except (BrokenPipeError, ValueError):  # it was dropped, or stopped
-            return
+                if self._over.wait(max(0.0, began + tag.at / 1000 - time.monotonic())):
+                    return
+                pipe.write(tag.encode())
+                pipe.flush()
 
     @property
     def publishing(self) -> bool:
@@ -93,7 +97,8 @@ class Feed:
         return self._process.wait(seconds)
 
     def stop(self) -> None:
-        if self._process is not None:
+        if self._process is not None and self._thread is not None:
+            self._over.set()
             self._process.kill()
             self._process.wait(10)
-            assert self._process.stdin is not None
+            self._thread.join(10)
