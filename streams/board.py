@@ -18,10 +18,11 @@ from django.utils import timezone
 
 from streams import lease
 from streams.lease import Lease
-from streams.models import Broadcast, Run
+from streams.models import Broadcast, Run, Stream
 from streams.supervisor.roles import LeaseLost, Unavailable
 
 EVERY = 1.0
+STREAMS_EVERY = 5.0
 # A look may take a while; older than this, nothing is known any more.
 FRESH = 3.0
 # A supervisor that has not asked for so long hangs: its lease must not be kept up by the others.
@@ -63,7 +64,8 @@ class Board:
         self._asked_at: dict[UUID, float] = {}
         self._rows: dict[UUID, Broadcast] = {}
         self._reports: dict[UUID, Report] = {}
-        self._outdated_at = self._seen_at = self._renewed_at = float("-inf")
+        self._streams: dict[UUID, Stream] = {}
+        self._outdated_at = self._seen_at = self._renewed_at = self._streams_at = float("-inf")
         self._away = ""
 
     def start(self) -> None:
@@ -134,8 +136,7 @@ class Board:
                 if now - self._renewed_at >= lease.RENEW_EVERY:
                     self._renew(leases, now)
                 _write(reports.values())
-                rows = Broadcast.objects.filter(pk__in=list(leases)).prefetch_related("stream")
-                found = {row.pk: row for row in rows}
+                found = self._read(list(leases), now)
         except Unavailable as error:
             with self._changed:
                 self._away = str(error) or "the database is away"
@@ -144,6 +145,16 @@ class Board:
         with self._changed:
             self._rows, self._seen_at, self._away = found, now, ""
             self._changed.notify_all()
+
+    def _read(self, broadcasts: list[UUID], now: float) -> dict[UUID, Broadcast]:
+        found = {row.pk: row for row in Broadcast.briefly().filter(pk__in=broadcasts)}
+        streams = {row.stream_id for row in found.values()}
+        if now - self._streams_at >= STREAMS_EVERY or not streams <= self._streams.keys():
+            self._streams, self._streams_at = Stream.objects.in_bulk(streams), now
+        for row in found.values():
+            if row.stream_id in self._streams:
+                row.stream = self._streams[row.stream_id]
+        return found
 
     def _renew(self, leases: dict[UUID, Lease], now: float) -> None:
         present = [h for pk, h in leases.items() if now - self._asked_at.get(pk, 0) < ABSENT_AFTER]

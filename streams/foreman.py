@@ -78,7 +78,7 @@ def reconcile(crew: Crew) -> None:
     except IngestUnreachable as error:
         logger.warning("reconciling without the ingest: %s", error)
         publishers = None
-    broadcasts = list(Broadcast.objects.filter(open_key__isnull=False))
+    broadcasts = list(Broadcast.briefly().filter(open_key__isnull=False))
     for broadcast in broadcasts:
         if publishers is not None and is_missing(broadcast, publishers, now):
             mark_gone(broadcast, gone_since(broadcast, now))

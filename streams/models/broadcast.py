@@ -97,6 +97,11 @@ class Broadcast(UUIDModel):
             models.Index(fields=("state", "-started_at")),
         ]
 
+    @classmethod
+    def briefly(cls) -> models.QuerySet["Broadcast"]:
+        """Without what is large and seldom asked for: parsing it is most of reading a row."""
+        return cls.objects.defer("source", "renditions", "findings")
+
     def closing(self, reason: EndReason, now: datetime) -> dict[str, Any]:
         """The columns of a broadcast that is over, for one conditional update."""
         gave_up = bool(self.gave_up_on) and self.gave_up_on == self.ingest_name
