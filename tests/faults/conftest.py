@@ -67,7 +67,10 @@ class Stage:
     def steady(self) -> Channel:
         """A channel that is on air already, for tests that leave its encoder alone; a new one if
         the last test hurt it."""
-        if self._steady is None or not self._steady.is_well():
+        if self._steady is not None and not self._steady.is_well():
+            self._steady.publisher.stop()
+            self._steady = None
+        if self._steady is None:
             name = self.name()
             publisher = Publisher(self.stack.rtmp, name, size=SIZE)
             self._steady = Channel(self.stack, self.watch, self.ledger, name, publisher).begin()
