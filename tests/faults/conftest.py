@@ -88,7 +88,8 @@ class Stage:
             self._steady = None
 
 
-@pytest.fixture(scope="session")
+# For this folder only: other tests want the stack for themselves.
+@pytest.fixture(scope="package")
 def watch(stack: Stack) -> Iterator[Watch]:
     """At the end of all, nothing that carries a run id is left."""
     watch = Watch(stack.hls).start()
@@ -99,7 +100,7 @@ def watch(stack: Stack) -> Iterator[Watch]:
         watch.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _stage(stack: Stack, watch: Watch, ledger: Ledger) -> Iterator[Stage]:
     stage = Stage(stack, watch, ledger)
     yield stage
