@@ -67,7 +67,10 @@ class Stage:
     def steady(self) -> Channel:
         """A channel that is on air already, for tests that leave its encoder alone; a new one if
         the last test hurt it."""
-        if self._steady is None or not self._steady.is_well():
+        if self._steady is not None and not self._steady.is_well():
+            self._steady.publisher.stop()
+            self._steady = None
+        if self._steady is None:
             name = self.name()
             publisher = Publisher(self.stack.rtmp, name, size=SIZE)
             self._steady = Channel(self.stack, self.watch, self.ledger, name, publisher).begin()
@@ -85,7 +88,8 @@ class Stage:
             self._steady = None
 
 
-@pytest.fixture(scope="session")
+# For this folder only: other tests want the stack for themselves.
+@pytest.fixture(scope="package")
 def watch(stack: Stack) -> Iterator[Watch]:
     """At the end of all, nothing that carries a run id is left."""
     watch = Watch(stack.hls).start()
@@ -96,7 +100,7 @@ def watch(stack: Stack) -> Iterator[Watch]:
         watch.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _stage(stack: Stack, watch: Watch, ledger: Ledger) -> Iterator[Stage]:
     stage = Stage(stack, watch, ledger)
     yield stage
