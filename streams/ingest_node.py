@@ -1,5 +1,6 @@
 """The ingest node: nginx-rtmp's own HTTP, `/stat` (rtmp_stat) and `/control` (rtmp_control)."""
 
+import contextlib
 import http.client
 import socket
 import threading
@@ -9,12 +10,14 @@ from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 
-from streams.ladder.stat import Publisher, StatError, parse
+from streams.ladder.stat import Publisher, StatError, parse, played
 
 APPLICATION = "live"
 TIMEOUT = 1.5
 # Every supervised broadcast looks at the same page; one request serves them all.
 FRESH = 0.4
+# Publishers who wait for FFmpeg wait together, too.
+AWAITED_EVERY = 0.03
 
 
 class IngestUnreachable(Exception):
@@ -36,6 +39,7 @@ class _UnixConnection(http.client.HTTPConnection):
 class _Page:
     at: float
     publishers: dict[str, Publisher]
+    played: frozenset[str]
 
 
 class IngestNode:
@@ -48,14 +52,28 @@ class IngestNode:
 
     def publishers(self, *, fresh: bool = False) -> dict[str, Publisher]:
         """Who publishes now, by internal name. Raises IngestUnreachable."""
+        return self._look(0.0 if fresh else FRESH).publishers
+
+    def await_player(self, name: str, seconds: float) -> bool:
+        """Whether somebody plays this internal name within so many seconds, published or not."""
+        deadline = time.monotonic() + seconds
+        with contextlib.suppress(IngestUnreachable):
+            while time.monotonic() < deadline:
+                if name in self._look(AWAITED_EVERY).played:
+                    return True
+                time.sleep(AWAITED_EVERY)
+        return False
+
+    def _look(self, oldest: float) -> _Page:
         with self._lock:
             now = time.monotonic()
-            if fresh or self._page is None or now - self._page.at > FRESH:
+            if self._page is None or now - self._page.at >= oldest:
+                xml = self._get("/stat")
                 try:
-                    self._page = _Page(now, parse(self._get("/stat")))
+                    self._page = _Page(now, parse(xml), played(xml))
                 except StatError as error:
                     raise IngestUnreachable(f"/stat of the ingest: {error}") from error
-            return self._page.publishers
+            return self._page
 
     def drop(self, name: str) -> int:
         """Disconnect the publisher of this internal name; how many were there (0 or 1)."""

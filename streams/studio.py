@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import time
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.ladder import cost
 from streams.ladder.arguments import ffmpeg_arguments
 from streams.ladder.probe import ProbeError, probe
-from streams.ladder.renditions import Rendition, choose
+from streams.ladder.renditions import Rendition
 from streams.ladder.rungs import Rung
 from streams.ladder.sampler import Inspector
 from streams.ladder.source import Source
@@ -25,6 +26,7 @@ from streams.lease import Lease
 from streams.models import Broadcast, LadderProfile, Run, Stream
 from streams.origin import run_folder
 from streams.origin.output import RunOutput
+from streams.sources import RunSource, choose_source, record_of, shape
 from streams.supervisor.process import Process
 from streams.supervisor.roles import (
     Advice,
@@ -41,6 +43,8 @@ SEGMENT_SECONDS = 2
 # Metadata announce audio and video together; sound that comes later starts a new run.
 AUDIO_PATIENCE = 1.0
 PROBE_TIMEOUT = 6.0
+# So long after a publish, its publisher may still be waiting for the hook's answer.
+EARLY = 2.0
 MEDIA_PATIENCE = 20.0
 # Segments that may have been made since their number was last written down.
 UNREPORTED = 30
@@ -55,7 +59,7 @@ class BroadcastStudio:
         self._root = root
         self._waiting: tuple[str, float] | None = None
         # Both of the run that is watched.
-        self._source: Source | None = None
+        self._source = RunSource(held)
         self._output: RunOutput | None = None
         self._missing = capacity.USUAL  # cores that the qualities it goes without would take
         self._inspector = Inspector(settings.RTMP_PULL_URL)
@@ -71,6 +75,7 @@ class BroadcastStudio:
                 process = Process.adopt(run.pk.hex, self._root) if run.host == HOST else None
                 if process is not None and adopted is None:
                     Run.objects.filter(pk=run.pk).update(fence=self._lease.fence)
+                    self._source.adopt(Broadcast.objects.get(pk=run.broadcast_id), run)
                     adopted = self._handle(run, process)
                     continue
                 if process is not None:
@@ -95,17 +100,18 @@ class BroadcastStudio:
             number=run.number,
             sheddable="x264" in ways and len(ways) > 1,
             ladder=", ".join(r["name"] for r in run.renditions),
+            settled=self._source.settled,
         )
 
     def start(self, ingest_name: str) -> RunHandle | None:
-        source = self._describe(ingest_name)
-        if source is None:
+        early = self._is_early(ingest_name)
+        source = None if early else self._describe(ingest_name)
+        if source is None and not early:
             return None
-        if source.video is not None and source.video.codec != "h264":
+        if source is not None and source.video is not None and source.video.codec != "h264":
             raise SourceRefused(
                 f"The video is {source.video.codec}; set the encoder to H.264 (x264, NVENC H.264…)."
             )
-        self._waiting = None
         with record(), capacity.deciding() as load:
             # Describing may have taken longer than the lease had left.
             if not lease.renew(self._lease):
@@ -114,28 +120,31 @@ class BroadcastStudio:
                 pk=self._lease.broadcast_id
             )
             profile = LadderProfile.objects.get(streams=broadcast.stream)
-            ladder = choose(
-                source,
-                profile.rungs(),
-                allow_copy=profile.allow_copy and not broadcast.copy_refused,
-            )
-            plan = capacity.plan(source, ladder, broadcast.shed, load)
+            choice = choose_source(broadcast, profile, source)
+            ladder = choice.ladder(choice.source)
+            plan = capacity.plan(choice.source, ladder, broadcast.shed, load)
             run = self._open_run(broadcast, ingest_name, plan)
             if plan.copy_only and not broadcast.copy_only:
                 timeline.note(broadcast.pk, EventKind.NO_ROOM, plan.note, run_number=run.number)
-        process = self._spawn(run, source, plan.renditions)
-        self._source = source
-        self._missing = cost.of(source, ladder) - cost.of(source, plan.renditions)
+        adaptive = choice.adaptive and plan.renditions == ladder
+        process = self._spawn(run, choice.source, plan.renditions, adaptive)
+        self._source.begin(choice, plan.renditions, adaptive)
+        self._missing = cost.of(choice.source, ladder) - cost.of(choice.source, plan.renditions)
+        columns: dict[str, Any] = {
+            "copy_refused": choice.copy_refused,
+            "copy_only": plan.copy_only,
+            "ladder_note": plan.note,
+            "restarts": run.number - 1,
+        }
+        if not early:  # what is guessed is not what is
+            self._waiting = None
+            known = record_of(choice.source, choice.key_frame_distance)
+            columns |= {"source": known, "renditions": run.renditions}
         # From here on there is an FFmpeg: whatever happens to the record, it is watched.
         with contextlib.suppress(Unavailable), record():
             Run.objects.filter(pk=run.pk).update(pid=process.pid)
-            Broadcast.objects.filter(pk=broadcast.pk, fence=self._lease.fence).update(
-                source=dataclasses.asdict(source),
-                renditions=run.renditions,
-                copy_only=plan.copy_only,
-                ladder_note=plan.note,
-                restarts=run.number - 1,
-            )
+            rows = Broadcast.objects.filter(pk=broadcast.pk, fence=self._lease.fence)
+            rows.update(**columns)
         return self._handle(run, process)
 
     def _open_run(self, broadcast: Broadcast, ingest_name: str, plan: Plan) -> Run:
@@ -175,7 +184,9 @@ class BroadcastStudio:
         run.save(update_fields=["folder", "first_sequence"])
         return run
 
-    def _spawn(self, run: Run, source: Source, renditions: tuple[Rendition, ...]) -> Process:
+    def _spawn(
+        self, run: Run, source: Source, renditions: tuple[Rendition, ...], adaptive: bool
+    ) -> Process:
         folder = self._root / run.folder
         argv = ffmpeg_arguments(
             source,
@@ -183,6 +194,7 @@ class BroadcastStudio:
             input_url=f"{settings.RTMP_PULL_URL}/{run.ingest_name}",
             folder=folder,
             segment_seconds=SEGMENT_SECONDS,
+            adaptive=adaptive,
         )
         return Process.spawn(
             argv,
@@ -191,6 +203,15 @@ class BroadcastStudio:
             log=folder / "ffmpeg.log",
             limits=settings.FFMPEG_LIMITS,
         )
+
+    def _is_early(self, ingest_name: str) -> bool:
+        """Whether an FFmpeg that is started now may be there for the first picture."""
+        try:
+            publisher = self._node.publishers().get(ingest_name)
+        except IngestUnreachable:
+            return False
+        silent = publisher is None or not publisher.active
+        return silent and self._waited_for(ingest_name) < EARLY
 
     def _describe(self, ingest_name: str) -> Source | None:
         """What the publisher sends, or None while it cannot be told. Raises SourceRefused."""
@@ -239,22 +260,18 @@ class BroadcastStudio:
             return None
         if publisher is None:
             return None
-        return Input(publisher.timestamp, publisher.dropped, self._has_changed(publisher.source))
-
-    def _has_changed(self, now: Source | None) -> bool:
-        if now is None or not now.complete:
-            return False
-        if self._source is None:  # adopted: what it is now is what it is compared with later
-            self._source = now
-        return _shape(now) != _shape(self._source)
+        self._source.learn_key_frames(run)
+        changed = self._source.has_changed(run, publisher.source)
+        run.settled = self._source.settled
+        return Input(publisher.timestamp, publisher.dropped, changed)
 
     def advice(self, run: RunHandle | None) -> list[Advice] | None:
-        if run is None or run.process.exited or self._source is None:
+        if run is None or run.process.exited or self._source.now is None:
             self._inspector.close()
             return None
         now = time.monotonic()
         inspection = self._inspector.look(
-            now, run.ingest_name, _shape(self._source), now - run.began, self._rungs
+            now, run.ingest_name, shape(self._source.now), now - run.began, self._rungs
         )
         if inspection is None:
             return None
@@ -276,11 +293,3 @@ class BroadcastStudio:
                 return capacity.load().room_for(self._missing)
         except Unavailable:
             return False
-
-
-def _shape(source: Source) -> tuple[object, ...]:
-    video, audio = source.video, source.audio
-    return (
-        (video.codec, video.width, video.height) if video is not None else None,
-        audio.codec if audio is not None else None,
-    )

@@ -65,12 +65,15 @@ def drive_broadcast(broadcast_id: str) -> None:
     crew().take(UUID(broadcast_id))
 
 
-def ask_for_driver(broadcast_id: UUID) -> None:
-    """A hint to the workers. When the broker is away the foreman finds the broadcast later."""
+def ask_for_driver(broadcast_id: UUID) -> bool:
+    """A hint to the workers; whether it could be given. When the broker is away the foreman finds
+    the broadcast later."""
     try:
         drive_broadcast.apply_async((str(broadcast_id),), retry=False)
     except (OperationalError, RedisError, OSError) as error:
         logger.warning("broadcast %s waits for the foreman: %s", broadcast_id, error)
+        return False
+    return True
 
 
 @shared_task

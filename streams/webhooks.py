@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 Fields = Mapping[str, str]
 REFUSALS_PER_MINUTE = 20
 REFUSED = "refused_publishers"
+# Seconds a publisher is held back for its FFmpeg: one that comes later has missed the first key
+# frame. Below the ingest's patience with this hook.
+HELD = 1.0
 
 
 class BadForm(ValueError):
@@ -92,7 +95,8 @@ def publish(request: HttpRequest, fields: Fields) -> HttpResponse:
     if broadcast is None:
         return _refuse(address, "busy", counts=False)
     logger.info("%s publishes %s as %s", address, stream.name, ingest.name)
-    ask_for_driver(broadcast.pk)
+    if ask_for_driver(broadcast.pk) and not node.await_player(ingest.name, HELD):
+        logger.info("no FFmpeg was there for the first picture of %s", ingest.name)
     return HttpResponse(status=302, headers={"Location": ingest.name})
 
 

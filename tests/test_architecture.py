@@ -25,6 +25,8 @@ LAYERS: list[tuple[str, ...]] = [
     ("streams.ingest", "streams.api"),
     ("streams.events",),
     ("streams.board",),
+    ("streams.copied",),
+    ("streams.sources",),
     ("streams.desk", "streams.studio"),
     ("streams.crew",),
     ("streams.foreman",),

@@ -10,9 +10,11 @@ from typing import Any
 
 import ffmpeg
 
+from streams.ladder.key_frames import KEY_FRAMES_FILE, KEY_FRAMES_NOTED
 from streams.ladder.renditions import Rendition
 from streams.ladder.source import Audio, Source, protocols
 
+ANALYSIS = 10_000_000  # microseconds
 READ_TIMEOUT = 15.0  # seconds without a byte until FFmpeg gives its input up
 THUMBNAIL_PERIOD = 10  # seconds
 THUMBNAIL_WIDTH = 640
@@ -20,8 +22,16 @@ SPARE_SEGMENTS = 5  # stay on disk after leaving the list, for players that read
 # Every rendition's clock starts here, so that the decode times of B-frames never fall below zero,
 # which would make the muxer shift that rendition against the others.
 START = 10.0
+# No key frame but the forced ones: another would be a place to cut in this rendition only. The rest
+# is delay: x264 holds back the frames it looks ahead at and one for each thread, with the preset's
+# own values half a second, which the first viewer waits for; 0.1 dB of SSIM is the price.
+X264 = "keyint=infinite:rc-lookahead=3:sync-lookahead=0:threads=3"
+# What an adaptive rung becomes when the source is no larger than it.
+NEXT_TO_NOTHING = 64
 # Segments are cut at the first key frame after n * this; the slack absorbs FLV's milliseconds.
 CUT_SLACK = 0.1
+# Between key frames on a grid there are none to cut at too early.
+GRID_SLACK = 0.005
 
 
 def ffmpeg_arguments(
@@ -32,30 +42,40 @@ def ffmpeg_arguments(
     folder: Path,
     segment_seconds: int = 2,
     window_segments: int = 30,
+    adaptive: bool = False,
 ) -> list[str]:
     """The command line, `ffmpeg` included, that writes `renditions` below `folder`.
 
-    `folder` must hold a folder named for each rendition. Raises ValueError when there is nothing
-    to write.
+    `folder` must hold a folder named for each rendition. `adaptive`: the source is not known yet.
+    Encoded renditions then get the source's shape, or next to nothing where it is no larger than
+    they, and key frames every `segment_seconds`, as a copied one should have. Raises ValueError
+    when there is nothing to write.
     """
     if not any(rendition.video or rendition.audio for rendition in renditions):
         raise ValueError("a ladder needs picture or sound")
-    stream = ffmpeg.input(input_url, **_input(source, input_url, renditions))
-    pictures = _pictures(stream["v:0"], renditions, segment_seconds)
+    stream = ffmpeg.input(input_url, **_input(source, input_url, renditions, adaptive))
+    if adaptive:
+        pictures = _adaptive_pictures(stream["v:0"], renditions)
+    else:
+        pictures = _pictures(stream["v:0"], renditions, segment_seconds)
+    sound = stream["a:0?"] if adaptive else stream["a:0"]
+    follows = not adaptive and any(rendition.video == "copy" for rendition in renditions)
+    slack = GRID_SLACK if adaptive else CUT_SLACK
     outputs = []
     for rendition in renditions:
         picture = next(pictures) if rendition.video else None
         parts = [picture] if picture is not None else []
-        parts += [stream["a:0"]] if rendition.audio else []
+        parts += [sound] if rendition.audio else []
         target = folder / rendition.name
         options = (
-            _video(renditions, rendition, segment_seconds)
+            _video(rendition, segment_seconds, follows, adaptive)
             | _audio(source.audio, rendition)
-            | _hls(target, rendition, segment_seconds, window_segments)
+            | _hls(target, rendition, segment_seconds, slack, window_segments)
         )
         outputs.append(ffmpeg.output(*parts, str(target / "index.m3u8"), **options))
     if renditions[0].video:
         outputs.append(_thumbnail(next(pictures), folder))
+        outputs.append(_key_frames(stream["v:0"], folder))
     command: list[str] = ffmpeg.merge_outputs(*outputs).global_args(*_global(folder)).compile()
     return command
 
@@ -67,12 +87,16 @@ def _global(folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def _input(source: Source, url: str, renditions: Sequence[Rendition]) -> dict[str, Any]:
+def _input(
+    source: Source, url: str, renditions: Sequence[Rendition], adaptive: bool
+) -> dict[str, Any]:
     options: dict[str, Any] = {
         "itsoffset": START,
         # FFmpeg ends its search as soon as it has a picture and a sound, if the metadata promised
         # no more, and these may come late. For one of them alone it would search to the end.
-        "analyzeduration": 10_000_000 if source.video and source.audio else 1_000_000,
+        "analyzeduration": ANALYSIS
+        if source.video and source.audio and not adaptive
+        else 1_000_000,
         "probesize": 5_000_000,
         # The frame rate stands in the metadata as well; measuring it takes most of a second.
         "fpsprobesize": 0,
@@ -83,6 +107,8 @@ def _input(source: Source, url: str, renditions: Sequence[Rendition]) -> dict[st
         options |= {
             "f": "flv",
             "rtmp_live": "live",
+            # Unless it is told, TCP holds each step of the handshake back for some 40 ms.
+            "tcp_nodelay": 1,
             "rw_timeout": round(READ_TIMEOUT * 1_000_000),
         }
     if not any(rendition.video == "x264" for rendition in renditions):
@@ -119,6 +145,18 @@ def _pictures(source: Any, renditions: Sequence[Rendition], segment_seconds: int
     yield forks[0]
 
 
+def _adaptive_pictures(source: Any, renditions: Sequence[Rendition]) -> Iterator[Any]:
+    """As above, each one scaled from the source itself."""
+    encoded = [rendition for rendition in renditions if rendition.video == "x264"]
+    yield from [source] * (len(renditions) - len(encoded))
+    forks = source.filter_multi_output("split")
+    for index, rendition in enumerate(encoded):
+        short = min(rendition.width, rendition.height)
+        side = f"if(gt(min(iw,ih),{short}),2*round(%s*{short}/min(iw,ih)/2),{NEXT_TO_NOTHING})"
+        yield forks[index + 1].filter("scale", side % "iw", side % "ih").filter("setsar", 1)
+    yield forks[0]
+
+
 def _capped(picture: Any, max_fps: int, keep: str | None, segment_seconds: int) -> Any:
     """Leave frames out above `max_fps`, never one that is to become a key frame."""
     # A quarter of a slot keeps frames that jitter around a slot's edge on the same side of it.
@@ -135,7 +173,7 @@ def _new_segment(now: str, before: str, start: str, segment_seconds: int) -> str
 
 
 def _video(
-    renditions: Sequence[Rendition], rendition: Rendition, segment_seconds: int
+    rendition: Rendition, segment_seconds: int, follows: bool, adaptive: bool
 ) -> dict[str, Any]:
     if rendition.video is None:
         return {}
@@ -148,7 +186,8 @@ def _video(
         return options | {"c:v": "copy"}
     # `source` follows the copied rendition's key frames; with none to follow, one per segment.
     segment = _new_segment("t", "prev_forced_t", "ld(0)", segment_seconds)
-    follows = any(other.video == "copy" for other in renditions)
+    if adaptive:  # a copied one's do not keep to multiples of it: 60 frames may be 2.002 s
+        segment = f"gte(t,prev_forced_t+{segment_seconds - GRID_SLACK})"
     return options | {
         "c:v": "libx264",
         "preset": "veryfast",
@@ -158,8 +197,7 @@ def _video(
         "maxrate": rendition.video_bitrate,
         "bufsize": 2 * (rendition.video_bitrate or 0),
         "sc_threshold": 0,
-        # No key frame but the forced ones: another would be a place to cut in this rendition only.
-        "x264-params": "keyint=infinite",
+        "x264-params": X264,
         "force_key_frames": "source"
         if follows
         else f"expr:if(isnan(prev_forced_t),st(0,t)+1,{segment})",
@@ -185,11 +223,13 @@ def _audio(source: Audio | None, rendition: Rendition) -> dict[str, Any]:
     }
 
 
-def _hls(folder: Path, rendition: Rendition, seconds: int, window: int) -> dict[str, Any]:
+def _hls(
+    folder: Path, rendition: Rendition, seconds: int, slack: float, window: int
+) -> dict[str, Any]:
     return {
         "f": "hls",
         # Sound can be cut anywhere, so needs no slack.
-        "hls_time": seconds - CUT_SLACK if rendition.video else seconds,
+        "hls_time": seconds - slack if rendition.video else seconds,
         "hls_list_size": window,
         "hls_delete_threshold": SPARE_SEGMENTS,
         "hls_segment_type": "fmp4",
@@ -228,5 +268,20 @@ def _thumbnail(picture: Any, folder: Path) -> Any:
             "atomic_writing": 1,
             # Several threads would hold the first picture back until the second comes.
             "threads:v": 1,
+        },
+    )
+
+
+def _key_frames(picture: Any, folder: Path) -> Any:
+    """A line for each key frame of the source: costs nothing, as nothing is decoded for it."""
+    return ffmpeg.output(
+        picture,
+        str(folder / KEY_FRAMES_FILE),
+        **{
+            "f": "framecrc",
+            "c:v": "copy",
+            "bsf:v": "noise=drop=not(key)",
+            "flush_packets": 1,
+            "t": KEY_FRAMES_NOTED,
         },
     )

@@ -1,6 +1,7 @@
 """nginx-rtmp's /stat page: who publishes, since when, and what."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -37,20 +38,29 @@ class StatError(Exception):
 
 def parse(xml: bytes) -> dict[str, Publisher]:
     """Publishers by stream name. Streams with players only are left out. Raises StatError."""
+    found = (_publisher(stream) for stream in _streams(xml))
+    return {publisher.name: publisher for publisher in found if publisher}
+
+
+def played(xml: bytes) -> frozenset[str]:
+    """Names of the streams that have a player, published or not yet. Raises StatError."""
+    return frozenset(
+        stream.findtext("name", "")
+        for stream in _streams(xml)
+        if any(client.find("publishing") is None for client in stream.iterfind("client"))
+    )
+
+
+def _streams(xml: bytes) -> Iterator[ElementTree.Element]:
     try:
         root = ElementTree.fromstring(NOT_XML.sub("", xml.decode("utf-8", "replace")))
     except ElementTree.ParseError as error:
         raise StatError(f"not XML: {error}") from error
     if root.tag != "rtmp":
         raise StatError(f"expected <rtmp>, found <{root.tag}>")
-    publishers = {}
     for application in root.iterfind("server/application"):
         if application.findtext("name") == APPLICATION:
-            for stream in application.iterfind("live/stream"):
-                publisher = _publisher(stream)
-                if publisher:
-                    publishers[publisher.name] = publisher
-    return publishers
+            yield from application.iterfind("live/stream")
 
 
 def _publisher(stream: ElementTree.Element) -> Publisher | None:

@@ -94,6 +94,14 @@ def open_run(
     return Opened(folder, first)
 
 
+def describe_run(folder: Path, renditions: Sequence[Entry]) -> None:
+    """Say anew what is known of the run's renditions; they stay the same ones."""
+    facts = read_json(folder / layout.RUN_FILE)
+    entries = [rendition.entry() for rendition in renditions]
+    if facts is not None and facts["renditions"] != entries:
+        _write_json(folder / layout.RUN_FILE, {**facts, "renditions": entries})
+
+
 def end_broadcast(root: Path, stream: str, broadcast_hex: str, ended_at: datetime) -> None:
     """Note the end, so that playlists say so, and take `current` away if it is this broadcast's."""
     folder = _broadcast(root, stream, broadcast_hex)

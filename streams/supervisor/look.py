@@ -35,6 +35,7 @@ def look_at(run: RunHandle, output: Output, source: Input | None, now: float) ->
         input_speed=run.input_meter.settled_speed,
         dropping_for=run.drops.rising_for(now),
         folder_gone=output.gone,
+        settled=run.settled,
         sheddable=run.sheddable,
     )
 

@@ -98,7 +98,7 @@ class Supervisor:
     def _pause(self, bell: Bell) -> None:
         """Until the next round; an FFmpeg that exits is seen at once."""
         if self._run is not None and not self._run.process.exited:
-            bell.wait(TICK, self._run.process.pidfd)
+            bell.wait(TICK if self._run.settled else SOON, self._run.process.pidfd)
         else:
             due = self._resume_at - self._clock()
             bell.wait(min(TICK, max(due, SOON)))
@@ -211,7 +211,14 @@ class Supervisor:
             text = "Ten quiet minutes: the next run has a quality more again."
             self._desk.tell(EventKind.RESTORED, text, run.number)
         run.asked, run.asked_at = stop.reason, self._clock()
-        run.process.terminate()
+        if (
+            stop.reason is EndReason.REPLANNED
+            and self._output is not None
+            and not self._output.segments
+        ):
+            run.process.kill()  # a scrap of a first segment would only make players wait for more
+        else:
+            run.process.terminate()
 
     def _collect(self) -> None:
         run = self._run

@@ -42,6 +42,7 @@ class RunFacts:
     input_speed: float | None = None  # the same of what the publisher sends; None: unknown
     dropping_for: float = 0.0  # since the ingest began to drop what it does not take in time
     folder_gone: bool = False
+    settled: bool = True  # False: it was made for a source that has yet to come
     sheddable: bool = False  # it has an encoded rendition it could go without
 
 
@@ -136,7 +137,8 @@ def _with_run(facts: Facts, run: RunFacts) -> Action:
     if facts.publisher != run.ingest_name:
         return Stop(EndReason.PUBLISHER_GONE)
     if _stalled(run):
-        return Stop(EndReason.STALLED)
+        unfed = not run.settled and not run.written  # its publisher has yet to send something
+        return Stop(EndReason.INPUT_NOT_READY if unfed else EndReason.STALLED)
     if run.source_changed:
         return Stop(EndReason.REPLANNED)
     if run.copies and _key_frames_too_far_apart(run):

@@ -66,6 +66,7 @@ class RunHandle:
     number: int = 1
     sheddable: bool = False
     ladder: str = ""  # its renditions in words
+    settled: bool = True  # False: it was made for a source that has yet to come
     meter: SpeedMeter = field(default_factory=SpeedMeter)
     input_meter: SpeedMeter = field(default_factory=SpeedMeter)
     drops: DropMeter = field(default_factory=DropMeter)

@@ -8,7 +8,9 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from streams.ingest_node import IngestNode
 from tests.deploy.installation import Installation, serve, wait_for_port
+from tests.streams.ladder.conftest import packets
 
 KEY = "kEy-That-NoLogMayShow"
 
@@ -17,17 +19,26 @@ class Ingest(Installation):
     def __init__(self, var: Path) -> None:
         super().__init__(var)
         self.told: list[tuple[str, dict[str, str], dict[str, str]]] = []
+        self.node = IngestNode(f"unix:{var}/run/ingest.sock")
+        self.waited: bool | None = None
 
     def hook(self) -> ThreadingHTTPServer:
-        told = self.told
+        told, outer = self.told, self
 
         class Hook(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 form = dict(parse_qsl(body, keep_blank_values=True))
                 told.append((self.path, form, dict(self.headers.items())))
-                self.send_response(302 if form["name"].startswith("good") else 403)
-                self.send_header("Location", "internal-name")
+                if form["name"] == "good-later":
+                    outer.waited = outer.node.await_player("internal-name", 3)
+                if self.path == "/rtmp/play":
+                    self.send_response(204)
+                elif form["name"].startswith("good"):
+                    self.send_response(302)
+                    self.send_header("Location", "internal-name")
+                else:
+                    self.send_response(403)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -44,6 +55,14 @@ class Ingest(Installation):
              "-preset", "ultrafast", "-f", "flv", f"rtmp://127.0.0.1:{self.ports['RTMP']}/live/{key}"],
             timeout=30,
         ).returncode  # fmt: skip
+
+    def play(self, file: Path) -> "subprocess.Popen[bytes]":
+        """FFmpeg, pulling by the internal name into a file."""
+        return subprocess.Popen(
+            ["ffmpeg", "-nostdin", "-v", "quiet", "-f", "flv", "-rtmp_live", "live",
+             "-rw_timeout", "15000000", "-i",
+             f"rtmp://127.0.0.1:{self.ports['RTMP']}/live/internal-name", "-c", "copy", str(file)],
+        )  # fmt: skip
 
     def log(self) -> str:
         return (self.var / "log/ingest.conf").read_text()
@@ -90,6 +109,25 @@ def test_a_publisher_the_hook_refuses_is_turned_away(hook: Ingest) -> None:
 
 def test_a_publisher_is_turned_away_while_nobody_can_decide(ingest: Ingest) -> None:
     assert ingest.publish("good") != 0
+
+
+def test_a_player_that_comes_first_gets_the_first_picture_and_the_end(
+    hook: Ingest, tmp_path: Path
+) -> None:
+    player = hook.play(tmp_path / "played.flv")
+    try:
+        assert hook.publish("good-later", seconds=2) == 0
+        # Well before it would give up a publisher that fell silent.
+        assert player.wait(10) == 0
+    finally:
+        player.kill()
+    assert hook.waited is True
+    times = [float(time) for time, *_ in packets(tmp_path / "played.flv", "v")]
+    assert len(times) == 20  # all of them: the only key frame is the first
+
+
+def test_a_publisher_nobody_plays_is_not_held_for_long(hook: Ingest) -> None:
+    assert hook.node.await_player("internal-name", 0.1) is False
 
 
 def test_no_key_reaches_the_log_whatever_goes_wrong(ingest: Ingest) -> None:

@@ -106,7 +106,7 @@ def test_a_studio_looks_at_its_publisher_without_waiting(
 ) -> None:
     settings.RTMP_PULL_URL = str(tmp_path)
     studio = BroadcastStudio(held, NOWHERE, tmp_path)
-    studio._source = Source(Video("h264", 64, 36, 30.0), None)
+    studio._source.now = Source(Video("h264", 64, 36, 30.0), None)
     advice, deadline = studio.advice(run), time.monotonic() + 15
     assert advice is None
     while advice is None and time.monotonic() < deadline:
@@ -122,7 +122,7 @@ def test_a_studio_that_closes_leaves_no_ffprobe_behind(
 ) -> None:
     settings.RTMP_PULL_URL = str(tmp_path)
     studio = BroadcastStudio(held, NOWHERE, tmp_path)
-    studio._source = Source(Video("h264", 64, 36, 30.0), None)
+    studio._source.now = Source(Video("h264", 64, 36, 30.0), None)
     studio.advice(run)
     at_work = studio._inspector._sampler
     assert isinstance(at_work, sampler.Sampler)

@@ -11,6 +11,7 @@ from streams.ladder.arguments import ffmpeg_arguments
 from streams.ladder.probe import probe
 from streams.ladder.renditions import Rendition, choose
 from streams.ladder.rungs import Rung
+from streams.ladder.source import Source
 
 RUNGS = (Rung(144, 300_000), Rung(90, 150_000))
 
@@ -82,15 +83,27 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Made]:
-    """run(file, rungs=RUNGS, allow_copy=True) -> the finished run."""
+    """run(file, rungs=RUNGS, allow_copy=True) -> the finished run; `guessed`: the source it is made
+    for, whatever the file is."""
 
-    def make(file: Path, rungs: Sequence[Rung] = RUNGS, allow_copy: bool = True) -> Made:
+    def make(
+        file: Path,
+        rungs: Sequence[Rung] = RUNGS,
+        allow_copy: bool = True,
+        guessed: Source | None = None,
+    ) -> Made:
         folder = tmp_path_factory.mktemp("run")
-        source = probe(str(file), 10)
+        source = guessed or probe(str(file), 10)
         renditions = choose(source, rungs, allow_copy=allow_copy)
         for rendition in renditions:
             (folder / rendition.name).mkdir()
-        command = ffmpeg_arguments(source, renditions, input_url=str(file), folder=folder)
+        command = ffmpeg_arguments(
+            source,
+            renditions,
+            input_url=str(file),
+            folder=folder,
+            adaptive=guessed is not None,
+        )
         result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert result.returncode == 0, result.stderr
         return Made(folder, renditions, result.stderr)

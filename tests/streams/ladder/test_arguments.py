@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from streams.ladder.arguments import ffmpeg_arguments
+from streams.ladder.key_frames import KEY_FRAMES_FILE, longest_distance, times
 from streams.ladder.renditions import choose
 from streams.ladder.rungs import Rung
 from streams.ladder.source import Audio, Source, Video
@@ -260,3 +261,48 @@ def test_nothing_to_write_is_refused() -> None:
     renditions = choose(source, RUNGS, allow_copy=True)
     with pytest.raises(ValueError, match="picture or sound"):
         ffmpeg_arguments(source, renditions, input_url="x", folder=Path())
+
+
+GUESS = Source(Video("h264", 320, 180, 30.0), Audio("aac", 44_100, 1))
+
+
+def test_an_adaptive_ladder_takes_the_shape_of_whatever_comes(clip: Clip, run: Run) -> None:
+    made = run(clip("240x320"), guessed=GUESS)
+    assert size(made.whole("180p")) == (240, 320)
+    assert size(made.whole("144p")) == (144, 192)
+    assert size(made.whole("90p")) == (90, 120)
+
+
+def test_an_adaptive_rung_above_the_source_becomes_next_to_nothing(clip: Clip, run: Run) -> None:
+    made = run(clip("256x144"), guessed=GUESS)
+    assert size(made.whole("144p")) == (64, 64)
+    assert size(made.whole("90p")) == (160, 90)
+
+
+@pytest.mark.parametrize(("rate", "gop"), [("30", 60), ("30000/1001", 60), ("25", 25)])
+def test_an_adaptive_ladder_is_cut_where_two_second_key_frames_are(
+    rate: str, gop: int, clip: Clip, run: Run
+) -> None:
+    made = run(clip(rate=rate, gop=gop, seconds=9), guessed=GUESS)
+    first = made.durations("180p")
+    assert len(first) == 5
+    for name in ("144p", "90p"):
+        assert made.durations(name)[:4] == pytest.approx(first[:4], abs=0.01)
+
+
+def test_an_adaptive_ladder_does_not_wait_for_key_frames_far_apart(clip: Clip, run: Run) -> None:
+    made = run(clip(gop=250, seconds=9), guessed=GUESS)
+    assert made.durations("180p")[0] > 8
+    assert made.durations("90p")[:4] == pytest.approx([2, 2, 2, 2], abs=0.01)
+
+
+def test_an_adaptive_ladder_may_turn_out_to_have_no_sound(clip: Clip, run: Run) -> None:
+    made = run(clip(sound=None), guessed=GUESS)
+    assert packets(made.whole("90p"), "a") == []
+
+
+def test_the_source_s_key_frames_are_noted(clip: Clip, run: Run) -> None:
+    for copies in (True, False):
+        noted = (run(clip(gop=45), allow_copy=copies).folder / KEY_FRAMES_FILE).read_text()
+        assert longest_distance(noted) == pytest.approx(1.5, abs=MILLISECONDS)
+        assert len(times(noted)) == 4

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from streams.ladder.source import Audio, Source, Video
-from streams.ladder.stat import StatError, parse
+from streams.ladder.stat import StatError, parse, played
 
 # A page of nginx 1.22.1 with libnginx-mod-rtmp 1.2.2 while four FFmpegs published.
 PAGE = (Path(__file__).parent / "stat.xml").read_bytes()
@@ -32,6 +32,11 @@ def test_it_takes_the_publisher_not_the_player_of_a_stream() -> None:
     both = parse(PAGE)["both"]
     assert (both.client_id, both.address, both.active) == ("2", "127.0.0.1", True)
     assert (both.time_ms, both.bytes_in, both.bandwidth_in) == (13_897, 902_198, 558_600)
+
+
+def test_it_knows_which_streams_are_played_published_or_not() -> None:
+    assert played(PAGE) == {"both"}
+    assert played(PAGE.replace(b"<publishing/>", b"")) >= {"both"}
 
 
 def test_it_leaves_out_streams_that_nobody_publishes() -> None:

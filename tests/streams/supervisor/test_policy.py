@@ -85,6 +85,9 @@ CASES = [
     ("progress, but never a segment", run(segment_age=None, age=30.0, copies=False),
      Stop(EndReason.STALLED)),
     ("its folder is gone", run(folder_gone=True), Stop(EndReason.STALLED)),
+    ("a publisher let in sends nothing", run(
+        age=11.0, progress_age=11.0, written=0.0, segment_age=None, settled=False),
+     Stop(EndReason.INPUT_NOT_READY)),
     ("slower than its input", run(speed=0.96, input_speed=1.0, sheddable=True),
      Stop(EndReason.SLOW, shed=1)),
     ("fast enough", run(speed=0.97, input_speed=1.0, sheddable=True), Wait()),
