@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connections
 from django.utils import timezone
 
-from streams import claim, identity, lease
+from streams import claim, identity, lease, timeline
 from streams.board import Board
 from streams.desk import BroadcastDesk
 from streams.ingest_node import IngestNode
@@ -18,6 +18,7 @@ from streams.studio import BroadcastStudio
 from streams.supervisor.bell import Bell
 from streams.supervisor.loop import Supervisor
 from streams.supervisor.roles import Unavailable
+from streams.supervisor.states import EventKind
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Crew:
         self._lock = threading.Lock()
         self._bells: dict[UUID, Bell] = {}
         self._threads: set[threading.Thread] = set()
+        self._turned_away: set[UUID] = set()
         self._stopping = False
 
     def take(self, broadcast_id: UUID) -> bool:
@@ -45,12 +47,22 @@ class Crew:
         """
         if self._wake(broadcast_id):
             return True
-        if self._stopping or len(self._bells) >= self._most:
+        if self._stopping:
+            return False
+        if len(self._bells) >= self._most:
+            self._say_full(broadcast_id)
             return False
         if not claim.should_take(broadcast_id, timezone.now()):
             return False
         held = lease.acquire(broadcast_id, self.name)
         return held is not None and self._begin(held)
+
+    def _say_full(self, broadcast_id: UUID) -> None:
+        if broadcast_id not in self._turned_away:
+            self._turned_away.add(broadcast_id)
+            text = f"This worker drives {self._most} broadcasts already, which is all it may."
+            logger.error("broadcast %s is not begun: %s", broadcast_id, text)
+            timeline.note(broadcast_id, EventKind.NO_ROOM, text)
 
     def _wake(self, broadcast_id: UUID) -> bool:
         with self._lock:

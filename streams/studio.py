@@ -48,6 +48,9 @@ EARLY = 2.0
 MEDIA_PATIENCE = 20.0
 # Segments that may have been made since their number was last written down.
 UNREPORTED = 30
+# Empty: announced, but not seen yet.
+PLAYABLE = ("h264", "")
+ENHANCED = ("jpeg", "mjpeg", "screenvideo", "flashsv")
 
 
 class BroadcastStudio:
@@ -110,7 +113,8 @@ class BroadcastStudio:
             return None
         if source is not None and source.video is not None and source.video.codec != "h264":
             raise SourceRefused(
-                f"The video is {source.video.codec}; set the encoder to H.264 (x264, NVENC H.264…)."
+                f"The video is {_said(source.video.codec)}; set the encoder to H.264 (x264, NVENC "
+                "H.264…)."
             )
         with record(), capacity.deciding() as load:
             # Describing may have taken longer than the lease had left.
@@ -223,6 +227,8 @@ class BroadcastStudio:
             return None
         waited = self._waited_for(ingest_name)
         source = publisher.source
+        if source is not None and source.video is not None and source.video.codec not in PLAYABLE:
+            return source
         if source is not None and (source.complete or source.video is not None):
             alone = source.audio is None or source.video is None
             if alone and waited < AUDIO_PATIENCE:
@@ -250,8 +256,7 @@ class BroadcastStudio:
         if self._output is None:
             self._output = RunOutput(run.folder)
         seen = self._output.look()
-        age = max(0.0, time.time() - seen.newest_at) if seen.newest_at is not None else None
-        return Output(seen.segments, seen.newest_at, age, seen.longest, seen.gone)
+        return Output(seen.segments, seen.newest_at, seen.age, seen.longest, seen.gone)
 
     def input(self, run: RunHandle) -> Input | None:
         try:
@@ -293,3 +298,8 @@ class BroadcastStudio:
                 return capacity.load().room_for(self._missing)
         except Unavailable:
             return False
+
+
+def _said(codec: str) -> str:
+    """nginx-rtmp and FFmpeg know nothing of enhanced RTMP, and take its packets for old codecs."""
+    return "HEVC or AV1" if codec in ENHANCED else codec

@@ -19,7 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 from redis.exceptions import RedisError
 
 from streams.ingest import Ingest, admit, internal_name, left, mark_gone
-from streams.ingest_node import APPLICATION, node
+from streams.ingest_node import APPLICATION, IngestUnreachable, node
 from streams.models import Broadcast, Stream, StreamKey
 from streams.tasks import ask_for_driver
 
@@ -110,9 +110,19 @@ def publish_done(request: HttpRequest, fields: Fields) -> HttpResponse:
     )
     stream = _stream_for(fields)
     broadcast = (known.filter(stream=stream) if stream is not None else known).first()
-    if broadcast is not None and mark_gone(broadcast, timezone.now()):
+    if broadcast is not None and _still_publishes(broadcast):
+        logger.info("%s is said to have left, and is still there", broadcast.ingest_name)
+    elif broadcast is not None and mark_gone(broadcast, timezone.now()):
         logger.info("the publisher of %s left", broadcast.ingest_name)
     return HttpResponse(status=204)
+
+
+def _still_publishes(broadcast: Broadcast) -> bool:
+    """Connections are numbered anew by every nginx, so a late word may mean another one."""
+    try:
+        return broadcast.ingest_name in node.publishers(fresh=True)
+    except IngestUnreachable:
+        return False
 
 
 @from_ingest

@@ -53,7 +53,7 @@ def classify(
     if full:
         return EndReason.DISK_FULL
     if exit_code == 0:
-        return EndReason.PUBLISHER_GONE
+        return EndReason.PUBLISHER_GONE if produced else EndReason.INPUT_NOT_READY
     if exit_code == ASKED_TO_STOP:
         return EndReason.KILLED
     return _by_words(finished, produced, log, known_to_fail=exit_code is not None)

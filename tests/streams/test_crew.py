@@ -121,6 +121,8 @@ def test_it_takes_no_more_than_it_may(crews: Callable[..., Crew]) -> None:
     crew, first, second = crews(1), add(), add()
     assert crew.take(first.pk)
     assert not crew.take(second.pk)
+    assert not crew.take(second.pk)
+    assert Event.objects.filter(broadcast=second, kind="no_room").count() == 1
 
 
 def test_a_supervisor_that_fails_gives_the_lease_back(

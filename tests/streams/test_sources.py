@@ -19,6 +19,9 @@ from streams.sources import Choice, RunSource, choose_source, record_of
 from streams.supervisor.process import Process
 from streams.supervisor.roles import RunHandle
 
+# Connections are given back, so there is no transaction around a test.
+pytestmark = pytest.mark.django_db(transaction=True)
+
 HD = Source(Video("h264", 1280, 720, 25.0), Audio("aac", 44_100, 1))
 FULL_HD = Source(Video("h264", 1920, 1080, 30.0), Audio("aac", 48_000, 2))
 

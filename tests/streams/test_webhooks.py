@@ -340,3 +340,20 @@ def test_a_publisher_that_has_fallen_silent_gives_way(
 
     monkeypatch.setattr(node, "_get", stat)
     assert ingest.publish(key, clientid="12").status_code == status
+
+
+def test_a_done_for_a_publisher_that_is_still_there_changes_nothing(
+    ingest: Ingest, stream: Stream, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest.publish(key)
+    name = broadcast().ingest_name
+    monkeypatch.setattr(
+        node,
+        "_get",
+        lambda path: (
+            f"<rtmp><server><application><name>live</name><live><stream><name>{name}</name>"
+            "<client><id>11</id><publishing/></client></stream></live></application></server></rtmp>"
+        ).encode(),
+    )
+    assert ingest.done(key).status_code == 204
+    assert broadcast().publisher_gone_at is None
