@@ -100,6 +100,8 @@ def _input(
         "probesize": 5_000_000,
         # The frame rate stands in the metadata as well; measuring it takes most of a second.
         "fpsprobesize": 0,
+        # Decoding several frames at once would hold each of them back.
+        "thread_type": "slice",
         # Media must not be able to send FFmpeg elsewhere.
         "protocol_whitelist": protocols(url),
     }

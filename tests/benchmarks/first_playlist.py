@@ -80,6 +80,8 @@ class Watched:
         return [(folder / "index.m3u8").exists() for folder in folders]
 
     def _playable(self) -> bool:
+        if not any(self._segments()):
+            return False  # asking is not free
         found = variants(self._stack, self._name)
         return bool(found) and all(media(self._stack, v.path).segments for v in found)
 
@@ -94,8 +96,10 @@ def seen(moments: dict[str, Callable[[], bool]]) -> dict[str, float]:
     times: dict[str, float] = {}
     deadline = time.monotonic() + PATIENCE
     while len(times) < len(moments) and time.monotonic() < deadline:
-        for name, came in moments.items():
-            if name not in times and came():
+        waiting = [name for name in moments if name not in times]
+        # In their order, but for the last three, so that looking takes no time from what is seen.
+        for name in waiting if len(waiting) <= 3 else waiting[:1]:
+            if moments[name]():
                 times[name] = time.time()
         time.sleep(EVERY)
     return times
