@@ -33,6 +33,7 @@ def look_at(run: RunHandle, output: Output, source: Input | None, now: float) ->
         source_changed=source is not None and source.changed,
         speed=run.meter.settled_speed,
         input_speed=run.input_meter.settled_speed,
+        input_age=now - moved if (moved := run.input_meter.moved_at) is not None else None,
         dropping_for=run.drops.rising_for(now),
         folder_gone=output.gone,
         settled=run.settled,

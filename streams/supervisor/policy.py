@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from streams.supervisor.states import BroadcastState, EndReason, Wanted
 
 STALL_AFTER = 10.0
+# While its input flows, an FFmpeg that has written before has no excuse.
+FED_STALL_AFTER = 6.0
+FLOWS_WITHIN = 2.5
 TERM_PATIENCE = 5.0
 # A publisher's end reaches FFmpeg as end of file; it gets this long to write its last segment.
 EOF_PATIENCE = 5.0
@@ -40,6 +43,7 @@ class RunFacts:
     source_changed: bool = False
     speed: float | None = None  # media seconds per second, over the last 20; None before
     input_speed: float | None = None  # the same of what the publisher sends; None: unknown
+    input_age: float | None = None  # since the publisher sent something; None: unknown
     dropping_for: float = 0.0  # since the ingest began to drop what it does not take in time
     folder_gone: bool = False
     settled: bool = True  # False: it was made for a source that has yet to come
@@ -155,7 +159,12 @@ def _stalled(run: RunFacts) -> bool:
     silent = run.age if run.segment_age is None else run.segment_age
     if run.folder_gone or silent >= BARREN_AFTER:
         return True
-    return run.progress_age >= STALL_AFTER and silent >= STALL_AFTER
+    fed = run.input_age is not None and run.input_age < FLOWS_WITHIN
+    if fed and run.written and run.segment_age is not None:
+        patience = max(FED_STALL_AFTER, run.longest_segment + FLOWS_WITHIN)
+    else:
+        patience = STALL_AFTER
+    return min(run.progress_age, silent) >= patience
 
 
 def _slow(run: RunFacts) -> bool:
