@@ -3,6 +3,7 @@
 Every worker has one, in a thread of its own that needs no broker: tasks only make it quicker.
 """
 
+import itertools
 import logging
 import threading
 import time
@@ -28,6 +29,8 @@ from streams.supervisor.states import RunState
 logger = logging.getLogger(__name__)
 
 EVERY = 3.0
+# Rounds: looking through all processes, and reckoning up all ladders, costs more than the rest.
+THOROUGH_EVERY = 3
 # How long a publisher may be on no broadcast.
 STRANGER_PATIENCE = 5.0
 RECONCILED_AT = "reconciled_at"
@@ -44,18 +47,22 @@ class Foreman(threading.Thread):
 
     def run(self) -> None:
         try:
-            while not self._stopping.is_set():
+            for number in itertools.count():
+                if self._stopping.is_set():
+                    return
                 began = time.monotonic()
-                self._round()
+                self._round(thorough=number % THOROUGH_EVERY == 0)
                 self._stopping.wait(max(0.5, EVERY - (time.monotonic() - began)))
         finally:
             connections.close_all()
 
-    def _round(self) -> None:
+    def _round(self, *, thorough: bool) -> None:
         # Each by itself: a disk that is full must not keep broadcasts from being driven.
         self._do(lambda: reconcile(self._crew))
-        self._do(lambda: put_down_strays(self._root))
         self._do(lambda: disk.relieve(self._root))
+        if thorough:
+            self._do(lambda: put_down_strays(self._root))
+            self._do(lambda: capacity.report(timezone.now()))
 
     def _do(self, work: Callable[[], object]) -> None:
         try:
@@ -88,7 +95,6 @@ def reconcile(crew: Crew) -> None:
         _drop_strangers(publishers, {broadcast.ingest_name for broadcast in broadcasts})
     with suppress(RedisError, OSError):
         cache.set(RECONCILED_AT, now.timestamp(), timeout=3600)
-    capacity.report(now)
 
 
 def _drop_strangers(publishers: dict[str, Publisher], known: set[str]) -> None:

@@ -65,9 +65,11 @@ case ${1-} in
     origin) run_origin ;;
     web) run_web ;;
     worker)
+        # A heap for each of hundreds of threads would be mostly air.
+        export MALLOC_ARENA_MAX=2
         exec "$LIVESTREAM_VENV/bin/celery" -A livestream worker --pool threads -c 8 \
             -Q broadcasts,chores --disable-prefetch --without-gossip --without-mingle \
-            --loglevel INFO
+            --without-heartbeat --loglevel INFO
         ;;
     beat)
         exec "$LIVESTREAM_VENV/bin/celery" -A livestream beat --loglevel WARNING \

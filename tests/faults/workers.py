@@ -29,9 +29,10 @@ class Worker:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [f"{sys.prefix}/bin/celery", "-A", "livestream", "worker", "--pool", "threads",
-                 "-c", "64", "-Q", "broadcasts,chores", "--disable-prefetch", "--without-gossip",
-                 "--without-mingle", "--loglevel", "INFO", "-n", f"{name}@%h"],
-                cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL,
+                 "-c", "8", "-Q", "broadcasts,chores", "--disable-prefetch", "--without-gossip",
+                 "--without-mingle", "--without-heartbeat", "--loglevel", "INFO",
+                 "-n", f"{name}@%h"],
+                cwd=ROOT, env={**environment, "MALLOC_ARENA_MAX": "2"}, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
 
