@@ -146,7 +146,10 @@ class RunSource:
         return failed
 
     def _publish(self, run: RunHandle, source: Source, renditions: tuple[Rendition, ...]) -> bool:
-        run_folder.describe_run(run.folder, renditions)
+        try:
+            run_folder.describe_run(run.folder, renditions)
+        except OSError:  # the folder is gone, or the disk is full: the policy sees to that
+            return False
         columns = [dataclasses.asdict(rendition) for rendition in renditions]
         with contextlib.suppress(Unavailable), record():
             Run.objects.filter(pk=run.run_id).update(renditions=columns)

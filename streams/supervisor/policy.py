@@ -21,8 +21,11 @@ SEGMENT_YOUNG = 12.0
 BARREN_AFTER = 30.0
 SLOW_BELOW = 0.97
 # The input may be slow as well, when the publisher's line is: fewer renditions would not help.
-BEHIND_BY = 0.02
-DROPPING_AFTER = 15.0
+BEHIND_BY = 0.04
+# Longer than a sample of the source is taken, whose reader may be slow as well.
+DROPPING_AFTER = 20.0
+# A run that has just begun waits for a key frame, and makes up for it.
+JUDGED_AFTER = 30.0
 QUIET_AFTER = 600.0
 MOST_CRASHES = 8
 
@@ -168,6 +171,8 @@ def _stalled(run: RunFacts) -> bool:
 
 
 def _slow(run: RunFacts) -> bool:
+    if run.age < JUDGED_AFTER:
+        return False
     if run.dropping_for >= DROPPING_AFTER:
         return True
     if run.speed is None or run.input_speed is None:

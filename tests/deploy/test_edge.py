@@ -88,7 +88,9 @@ def test_everything_else_of_hls_is_the_origin_s_to_answer(edge: Edge, path: str)
 
 
 class Origin(EchoBackend):
-    """An origin that has one stream."""
+    """An origin that has one stream. It is gone with its server, connections and all."""
+
+    protocol_version = "HTTP/1.0"
 
     def do_GET(self) -> None:
         found = self.path == "/hls/stream"

@@ -305,7 +305,7 @@ def test_slower_than_its_input_for_twenty_seconds_sheds_a_rendition(world: World
     world.after(0.5)
     slow = world.run
     slow.sheddable, world.studio.age = True, 1.0
-    for second in range(25):
+    for second in range(35):
         progress = slow.folder / "progress.txt"
         progress.write_text(f"out_time_us={10_000_000 + second * 900_000}\nprogress=continue\n")
         world.studio.source = Input(sent=100.0 + second, dropped=0, changed=False)
