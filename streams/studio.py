@@ -180,7 +180,7 @@ class BroadcastStudio:
             SEGMENT_SECONDS,
             # Should the folders before it be lost, its numbers go on all the same.
             floor=(newest.first_sequence + newest.segments + UNREPORTED, number - 1)
-            if newest is not None
+            if newest is not None and newest.folder
             else (0, 0),
         )
         run.folder = str(opened.folder.relative_to(self._root))

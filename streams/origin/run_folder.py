@@ -58,7 +58,7 @@ def open_run(
     """Make a run's folder with one folder per rendition, ready for FFmpeg.
 
     Its sequence numbers go on where the run before it ends, whatever that one still writes; where
-    no folder of an earlier run is left, from `floor` (media and discontinuity sequence).
+    the folder of the run before it is lost, from `floor` at least (media and discontinuity sequence).
     Raises FileExistsError when the run was opened before.
     """
     broadcast = _broadcast(root, stream, broadcast_hex)
@@ -73,6 +73,8 @@ def open_run(
     first, discontinuities, names = (
         _continuation(broadcast / earlier[-1]) if earlier else (*floor, [])
     )
+    if not earlier or layout.run_number(earlier[-1]) != number - 1:
+        first, discontinuities = max(first, floor[0]), max(discontinuities, floor[1])
     # Under another name until it is whole: no later run could be numbered after half a folder.
     growing = broadcast / f".{folder.name}"
     shutil.rmtree(growing, ignore_errors=True)

@@ -119,3 +119,12 @@ def test_the_folders_count_where_they_are_there(station: Station) -> None:
     station.open_run("720p").write(3)
     opened = run_folder.open_run(station.root, STREAM, BROADCAST, "c" * 32, 2, [], 2, floor=(33, 1))
     assert opened.first_sequence == 3
+
+
+def test_numbers_do_not_go_back_when_the_folder_right_before_is_lost(station: Station) -> None:
+    station.open_run("720p").write(3)
+    lost = station.open_run("720p").write(20)
+    shutil.rmtree(lost.folder)
+    opened = run_folder.open_run(station.root, STREAM, BROADCAST, "c" * 32, 3, [], 2, floor=(53, 2))
+    found = facts(opened.folder)
+    assert (found["first_sequence"], found["discontinuity_sequence"]) == (53, 2)
