@@ -58,7 +58,8 @@ def open_run(
     """Make a run's folder with one folder per rendition, ready for FFmpeg.
 
     Its sequence numbers go on where the run before it ends, whatever that one still writes; where
-    the folder of the run before it is lost, from `floor` at least (media and discontinuity sequence).
+    the folder of the run before it is lost, from `floor` at least (media and discontinuity
+    sequence).
     Raises FileExistsError when the run was opened before.
     """
     broadcast = _broadcast(root, stream, broadcast_hex)
