@@ -182,6 +182,7 @@ class BroadcastStudio:
             floor=(newest.first_sequence + newest.segments + UNREPORTED, number - 1)
             if newest is not None and newest.folder
             else (0, 0),
+            known_names=[r["name"] for r in newest.renditions] if newest is not None else [],
         )
         run.folder = str(opened.folder.relative_to(self._root))
         run.first_sequence = opened.first_sequence

@@ -54,6 +54,7 @@ def open_run(
     renditions: Sequence[Entry],
     segment_seconds: int,
     floor: tuple[int, int] = (0, 0),
+    known_names: Sequence[str] = (),
 ) -> Opened:
     """Make a run's folder with one folder per rendition, ready for FFmpeg.
 
@@ -90,7 +91,7 @@ def open_run(
         "segment_seconds": segment_seconds,
         "renditions": [rendition.entry() for rendition in renditions],
         # A player that chose a rendition keeps asking for it after a run without it began.
-        "names": sorted({*names, *(rendition.name for rendition in renditions)}),
+        "names": sorted({*names, *known_names, *(rendition.name for rendition in renditions)}),
     }
     _write_json(growing / layout.RUN_FILE, facts)
     growing.rename(folder)
