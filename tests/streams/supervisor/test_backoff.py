@@ -29,3 +29,11 @@ def test_an_input_that_is_not_ready_is_no_crash() -> None:
     backoff = Backoff(lambda: 1.0)
     assert [backoff.after(EndReason.INPUT_NOT_READY, lived=0.1) for _ in range(5)] == [1.0] * 5
     assert backoff.failures == 0
+
+
+def test_a_source_that_keeps_changing_is_planned_anew_ever_more_slowly() -> None:
+    backoff = Backoff(lambda: 1.0)
+    delays = [backoff.after(EndReason.REPLANNED, lived=2.0) for _ in range(9)]
+    assert delays == [0, 0, 0, 2, 4, 8, 16, CAP, CAP]
+    assert backoff.failures == 0
+    assert backoff.after(EndReason.REPLANNED, lived=61.0) == 0
