@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from streams.supervisor.states import EndReason
 
+# The first one loses no time: a key frame that it misses is two seconds for viewers.
+AT_ONCE = 0.1
 FIRST = 0.5
 CAP = 30.0
 HEALTHY_AFTER = 60.0
@@ -40,5 +42,5 @@ class Backoff:
         if reason in INNOCENT_DELAY:
             return INNOCENT_DELAY[reason]
         self.failures += 1
-        full = min(CAP, FIRST * 2.0 ** min(self.failures - 1, 16))
+        full = min(CAP, FIRST * 2.0 ** min(self.failures - 2, 16)) if self.failures > 1 else AT_ONCE
         return full * (0.5 + 0.5 * self._random())
