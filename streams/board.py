@@ -69,6 +69,7 @@ class Board:
         self._reports: dict[UUID, Report] = {}
         self._streams: dict[UUID, Stream] = {}
         self._outdated_at = self._seen_at = self._renewed_at = self._streams_at = float("-inf")
+        self._well_since = clock()  # the record answers, and quickly
         self._away = ""
 
     def start(self) -> None:
@@ -149,18 +150,22 @@ class Board:
             return
         with self._changed:
             self._rows, self._seen_at, self._away = found, now, ""
+            if self._clock() - now > FRESH:
+                self._well_since = self._clock()
             self._changed.notify_all()
 
     def _say_away(self, why: str) -> None:
         with self._changed:
-            self._away = why
+            self._away, self._well_since = why, self._clock()
             self._changed.notify_all()
 
     def is_absent(self, broadcast_id: UUID) -> bool:
-        """Whether the broadcast's supervisor has not asked for long: its lease is not kept up."""
+        """Whether the broadcast's supervisor has not asked for long, and not because it waits for
+        a record that is away or slow, as all do: its lease is not kept up."""
         with self._changed:
             asked_at = self._asked_at.get(broadcast_id)
-        return asked_at is not None and self._clock() - asked_at >= ABSENT_AFTER
+            since = max(asked_at or 0.0, self._well_since)
+        return asked_at is not None and self._clock() - since >= ABSENT_AFTER
 
     def _read(self, broadcasts: list[UUID], now: float) -> dict[UUID, Broadcast]:
         found = {row.pk: row for row in Broadcast.briefly().filter(pk__in=broadcasts)}

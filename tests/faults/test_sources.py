@@ -43,8 +43,10 @@ def test_an_odd_source_plays(stage: Stage, what: str) -> None:
         fault.recovered, fault.remark = playable, "recovered: publish to first playlist"
     assert fault.losses is not None
     assert fault.losses.stalled == 0.0
-    assert fault.losses.lost == 0.0
-    assert len(channel.record.runs(channel.name)) <= 2
+    runs = len(channel.record.runs(channel.name))
+    assert runs <= 2
+    # One that suits the source better takes over right before a key frame.
+    assert fault.losses.lost <= 1.5 * (runs - 1)
     # Players begin three of them behind the live edge.
     assert channel.playlist().target <= 4
 
