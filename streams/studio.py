@@ -23,7 +23,7 @@ from streams.ladder.rungs import Rung
 from streams.ladder.sampler import Inspector
 from streams.ladder.source import Source
 from streams.lease import Lease
-from streams.models import Broadcast, LadderProfile, Run, Stream
+from streams.models import Broadcast, LadderProfile, Run
 from streams.origin import run_folder
 from streams.origin.output import RunOutput
 from streams.sources import RunSource, choose_source, record_of, shape
@@ -37,7 +37,7 @@ from streams.supervisor.roles import (
     SourceRefused,
     Unavailable,
 )
-from streams.supervisor.states import EndReason, EventKind, RunState
+from streams.supervisor.states import AT_WORK, EndReason, EventKind, RunState
 
 SEGMENT_SECONDS = 2
 # Metadata announce audio and video together; sound that comes later starts a new run.
@@ -71,8 +71,8 @@ class BroadcastStudio:
         """Take over the newest run that still lives on this host; settle all others."""
         adopted: RunHandle | None = None
         with record():
-            unfinished = Run.objects.filter(broadcast_id=self._lease.broadcast_id).exclude(
-                state=RunState.ENDED
+            unfinished = Run.objects.filter(
+                broadcast_id=self._lease.broadcast_id, state__in=AT_WORK
             )
             for run in unfinished.order_by("-number"):
                 process = Process.adopt(run.pk.hex, self._root) if run.host == HOST else None
@@ -123,7 +123,7 @@ class BroadcastStudio:
             broadcast = Broadcast.objects.prefetch_related("stream").get(
                 pk=self._lease.broadcast_id
             )
-            profile = LadderProfile.objects.get(streams=broadcast.stream)
+            profile = LadderProfile.objects.get(pk=broadcast.stream.ladder_id)
             choice = choose_source(broadcast, profile, source)
             ladder = choice.ladder(choice.source)
             plan = capacity.plan(choice.source, ladder, broadcast.shed, load)
@@ -285,8 +285,11 @@ class BroadcastStudio:
 
     def _rungs(self) -> list[Rung]:
         with record():
-            stream = Stream.objects.filter(broadcasts=self._lease.broadcast_id).first()
-            profile = LadderProfile.objects.filter(streams=stream).first()
+            broadcasts = Broadcast.briefly().filter(pk=self._lease.broadcast_id)
+            broadcast = broadcasts.prefetch_related("stream").first()
+            if broadcast is None:
+                return []
+            profile = LadderProfile.objects.filter(pk=broadcast.stream.ladder_id).first()
             return profile.rungs() if profile is not None else []
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
@@ -86,6 +87,29 @@ def start_mongod(*arguments: str) -> Mongod:
     server = Mongod(*arguments)
     atexit.register(server.remove)
     return server.start()
+
+
+def client() -> MongoClient[dict[str, Any]]:
+    """Of the server of the tests. Its database of an installation is named by `name_of`."""
+    assert SERVER is not None
+    return MongoClient(SERVER.address)
+
+
+def name_of(var: Path) -> str:
+    """The database of the installation with this state folder."""
+    return var.name.replace(".", "-")
+
+
+def uri_for(var: Path) -> str:
+    """What MONGODB_URI is there: empty on SQLite."""
+    return f"mongodb://{SERVER.address}/{name_of(var)}" if SERVER is not None else ""
+
+
+def drop(var: Path) -> None:
+    """Remove what the installation stored on MongoDB; its state folder is somebody else's."""
+    if SERVER is not None:
+        with client() as connection:
+            connection.drop_database(name_of(var))
 
 
 SERVER: Mongod | None = None
