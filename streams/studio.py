@@ -23,7 +23,8 @@ from streams.ladder.rungs import Rung
 from streams.ladder.sampler import Inspector
 from streams.ladder.source import Source
 from streams.lease import Lease
-from streams.models import Broadcast, LadderProfile, Run
+from streams.models import Broadcast, Run
+from streams.once import insert_once
 from streams.origin import run_folder
 from streams.origin.output import RunOutput
 from streams.sources import RunSource, choose_source, record_of, shape
@@ -123,7 +124,7 @@ class BroadcastStudio:
             broadcast = Broadcast.objects.prefetch_related("stream").get(
                 pk=self._lease.broadcast_id
             )
-            profile = LadderProfile.objects.get(pk=broadcast.stream.ladder_id)
+            profile = broadcast.stream.ladder
             choice = choose_source(broadcast, profile, source)
             ladder = choice.ladder(choice.source)
             plan = capacity.plan(choice.source, ladder, broadcast.shed, load)
@@ -153,6 +154,9 @@ class BroadcastStudio:
 
     def _open_run(self, broadcast: Broadcast, ingest_name: str, plan: Plan) -> Run:
         newest = Run.objects.filter(broadcast=broadcast).order_by("-number").first()
+        if newest is not None and newest.state in AT_WORK:
+            # Its row was written, but not before the database was away; it has no FFmpeg.
+            Run.settle(broadcast, EndReason.LOST, timezone.now())
         number = newest.number + 1 if newest is not None else 1
         run_id: UUID = uuid4()
         stream = broadcast.stream
@@ -160,7 +164,7 @@ class BroadcastStudio:
             self._root, stream.name, broadcast.pk.hex, broadcast.started_at, stream.grace_seconds
         )
         # The row first: it takes the number, which no second folder may have.
-        run = Run.objects.create(
+        run = Run(
             id=run_id,
             broadcast=broadcast,
             number=number,
@@ -170,6 +174,7 @@ class BroadcastStudio:
             renditions=[dataclasses.asdict(rendition) for rendition in plan.renditions],
             cpu=plan.cores,
         )
+        insert_once(run)
         opened = run_folder.open_run(
             self._root,
             stream.name,
@@ -287,10 +292,7 @@ class BroadcastStudio:
         with record():
             broadcasts = Broadcast.briefly().filter(pk=self._lease.broadcast_id)
             broadcast = broadcasts.prefetch_related("stream").first()
-            if broadcast is None:
-                return []
-            profile = LadderProfile.objects.filter(pk=broadcast.stream.ladder_id).first()
-            return profile.rungs() if profile is not None else []
+            return broadcast.stream.ladder.rungs() if broadcast is not None else []
 
     def close(self) -> None:
         """End what looks at the source; FFmpeg goes on."""

@@ -7,6 +7,7 @@ keys and foreign keys. Exit code 1 when a page takes longer than 300 ms.
 """
 
 import argparse
+import os
 import secrets
 import statistics
 import sys
@@ -28,6 +29,8 @@ from tests import mongod, redis_server
 
 # Both set the environment, which has to be there before Django reads its settings.
 __all__ = ["main", "mongod", "redis_server"]
+if mongod.ON_MONGODB:  # what the baseline takes is longer than we ever wait
+    os.environ["MONGODB_URI"] += "?socketTimeoutMS=120000"
 django.setup()
 
 from django.contrib import admin  # noqa: E402
@@ -37,6 +40,7 @@ from streams.models import Broadcast, Event, LadderProfile, Run, Stream, User  #
 from streams.supervisor.states import BroadcastState, EndReason, EventKind, RunState  # noqa: E402
 
 LIMIT = 300.0  # milliseconds
+TOO_LONG = 3000.0  # to be asked for again
 ROUNDS = 5
 BATCH = 1000
 STREAMS, BROADCASTS, MESSAGES = 500, 10_000, 100_000
@@ -143,6 +147,8 @@ def measure(client: Client, page: str) -> float:
         answer = client.get(f"/admin/{page}")
         taken.append((time.perf_counter() - began) * 1000)
         assert answer.status_code == 200, (page, answer.status_code)
+        if taken[-1] > TOO_LONG:
+            break
     return statistics.median(taken)
 
 
