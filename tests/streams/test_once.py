@@ -23,14 +23,14 @@ pytestmark = [
         not mongod.ON_MONGODB, reason="SQLite tells for certain; TEST_DB=mongo runs it"
     ),
 ]
-# What a primary says that steps down in the middle of a write.
-STEPPED_DOWN = {"code": 11602, "errmsg": "operation was interrupted"}
+# What a primary says that has written, but does not hear whether the others have.
+NOT_CONFIRMED = {"code": 64, "errmsg": "waiting for replication timed out"}
 
 Failure = Callable[[str], AbstractContextManager[None]]
 
 
 def carried_out(command: str) -> AbstractContextManager[None]:
-    return mongod.failing(command, writeConcernError=STEPPED_DOWN)
+    return mongod.failing(command, writeConcernError=NOT_CONFIRMED)
 
 
 def never_arrived(command: str) -> AbstractContextManager[None]:
