@@ -15,6 +15,8 @@ OPTIONS = {
     "serverSelectionTimeoutMS": 15_000,
     "connectTimeoutMS": 2_000,
     "socketTimeoutMS": 5_000,
+    # What is acknowledged outlives the primary, also where an arbiter makes the default weaker.
+    "w": "majority",
     "appname": "livestream",
 }
 
@@ -23,7 +25,7 @@ def sqlite(file: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": file,
-        "TEST": {"NAME": file.with_name("test.sqlite3")},
+        "TEST": {"NAME": file.with_name(f"test-{file.name}")},
         "OPTIONS": {
             "timeout": 20,
             # Deferred transactions of several processes end in "database is locked".
