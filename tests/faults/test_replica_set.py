@@ -127,6 +127,9 @@ def everything_acknowledged_is_stored_once(channel: Channel, chat: Chatters) -> 
 
 def nobody_shared_a_lease(channel: Channel) -> None:
     """Every rise of the fence is somebody who says that he took over, but for the first one."""
-    adopted = sum(line.startswith("adopted:") for line in channel.record.events(NAME))
-    assert channel.row["fence"] == 1 + adopted
+
+    def adopted() -> int:
+        return sum(line.startswith("adopted:") for line in channel.record.events(NAME))
+
+    until(lambda: channel.row["fence"] == 1 + adopted(), 15, "as many drivers as leases")
     assert channel._watch.doubles.get(NAME, set()) == set()
