@@ -28,7 +28,9 @@ class Environment:
     https: bool
     var: Path
     run: str
+    sqlite: Path
     mongodb_uri: str
+    mongodb_name: str
     redis_url: str
     public_api_url: str
     public_ws_url: str
@@ -67,7 +69,9 @@ def read() -> Environment:
         https=_boolean("LIVESTREAM_HTTPS"),
         var=var,
         run=run,
+        sqlite=Path(env.str("LIVESTREAM_SQLITE", default="") or var / "livestream.sqlite3"),
         mongodb_uri=env.str("MONGODB_URI", default=""),
+        mongodb_name=env.str("MONGODB_NAME", default=""),
         redis_url=env.str("REDIS_URL", default="") or "redis://127.0.0.1:6379/0",
         public_api_url=_public(env, "PUBLIC_API_URL", "/api"),
         public_ws_url=_public(env, "PUBLIC_WS_URL", "/ws"),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from threading import Lock
 
+import pymongo
 from celery import current_app
 from django.conf import settings
 from django.core.cache import cache
@@ -16,7 +17,7 @@ from redis.exceptions import RedisError
 from streams.disk import MEANING, measure
 from streams.foreman import RECONCILED_AT
 from streams.ingest_node import node
-from streams.models import Broadcast
+from streams.models import Broadcast, Stream
 from streams.origin import pressure
 from streams.origin.pressure import Level
 from streams.webhooks import refusals
@@ -26,6 +27,7 @@ FRESH = 2.0
 RECONCILER_LATE = 30.0
 # Seconds since a lease ran out: another worker takes it within a few.
 UNDRIVEN_FOR = 30.0
+LONGEST_LOOK = 2.0
 
 
 class Unwell(Exception):
@@ -33,8 +35,9 @@ class Unwell(Exception):
 
 
 def database() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    # A load balancer does not wait through an election.
+    with pymongo.timeout(LONGEST_LOOK):
+        Stream.objects.exists()
     return f"{connection.vendor} answers"
 
 

@@ -24,7 +24,7 @@ from streams.ingest_node import IngestUnreachable, node
 from streams.ladder.stat import Publisher
 from streams.models import Broadcast, Run
 from streams.supervisor.process import Process, find_runs, put_down_all
-from streams.supervisor.states import RunState
+from streams.supervisor.states import AT_WORK
 
 logger = logging.getLogger(__name__)
 
@@ -57,21 +57,24 @@ class Foreman(threading.Thread):
             connections.close_all()
 
     def _round(self, *, thorough: bool) -> None:
-        # Each by itself: a disk that is full must not keep broadcasts from being driven.
-        self._do(lambda: reconcile(self._crew))
+        # Each by itself, and first what needs no database: that may take long to say that it is
+        # away, and a disk that is full must not keep broadcasts from being driven.
         self._do(lambda: disk.relieve(self._root))
-        if thorough:
+        if self._do(lambda: reconcile(self._crew)) and thorough:
             self._do(lambda: put_down_strays(self._root))
             self._do(lambda: capacity.report(timezone.now()))
 
-    def _do(self, work: Callable[[], object]) -> None:
+    def _do(self, work: Callable[[], object]) -> bool:
+        """Whether the database was there, if it was asked for."""
         try:
             work()
         except (DatabaseError, InterfaceError) as error:
             close_old_connections()
             logger.warning("the database is away, nothing is begun or ended: %s", error)
+            return False
         except Exception:  # whatever it is, the next round comes
             logger.exception("a round of the foreman failed")
+        return True
 
     def stop(self) -> None:
         self._stopping.set()
@@ -111,8 +114,11 @@ def put_down_strays(root: Path) -> None:
     if not found:
         return
     # Rows are written before their FFmpegs are started, so one that is not there never will be.
-    runs = Run.objects.filter(pk__in=list(found), broadcast__open_key__isnull=False)
-    wanted = set(runs.exclude(state=RunState.ENDED).values_list("pk", flat=True))
+    runs = Run.objects.filter(pk__in=list(found), state__in=AT_WORK)
+    broadcasts = dict(runs.values_list("pk", "broadcast_id"))
+    rows = Broadcast.objects.filter(pk__in=set(broadcasts.values()), open_key__isnull=False)
+    open_now = set(rows.values_list("pk", flat=True))
+    wanted = {run_id for run_id, broadcast_id in broadcasts.items() if broadcast_id in open_now}
     strays = []
     for run_id, run in found.items():
         if run_id not in wanted:

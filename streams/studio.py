@@ -25,7 +25,8 @@ from streams.ladder.rungs import Rung
 from streams.ladder.sampler import Inspector
 from streams.ladder.source import Source
 from streams.lease import Lease
-from streams.models import Broadcast, LadderProfile, Run, Stream
+from streams.models import Broadcast, Run
+from streams.once import insert_once
 from streams.origin import run_folder
 from streams.origin.output import RunOutput
 from streams.origin.run_folder import NOTHING_BEFORE, Before
@@ -43,7 +44,7 @@ from streams.supervisor.roles import (
     SourceRefused,
     Unavailable,
 )
-from streams.supervisor.states import EndReason, EventKind, RunState
+from streams.supervisor.states import AT_WORK, EndReason, EventKind, RunState
 
 SEGMENT_SECONDS = 2
 # Metadata announce audio and video together; sound that comes later starts a new run.
@@ -92,10 +93,11 @@ class BroadcastStudio:
 
     def _unfinished(self) -> QuerySet[Run]:
         """The broadcast's runs that are ours to judge: not those of a later holder."""
-        runs = Run.objects.filter(
-            broadcast_id=self._lease.broadcast_id, fence__lte=self._lease.fence
+        return Run.objects.filter(
+            broadcast_id=self._lease.broadcast_id,
+            fence__lte=self._lease.fence,
+            state__in=AT_WORK,
         )
-        return runs.exclude(state=RunState.ENDED)
 
     def _take_over(self, run: Run, process: Process) -> RunHandle:
         try:
@@ -166,7 +168,7 @@ class BroadcastStudio:
             broadcast = Broadcast.objects.prefetch_related("stream").get(
                 pk=self._lease.broadcast_id
             )
-            profile = LadderProfile.objects.get(streams=broadcast.stream)
+            profile = broadcast.stream.ladder
             choice = choose_source(broadcast, profile, source)
             ladder = choice.ladder(choice.source)
             plan = capacity.plan(choice.source, ladder, broadcast.shed, load)
@@ -220,7 +222,7 @@ class BroadcastStudio:
             self._root, stream.name, broadcast.pk.hex, broadcast.started_at, stream.grace_seconds
         )
         # The row first: it takes the number, which no second folder may have.
-        run = Run.objects.create(
+        run = Run(
             id=run_id,
             broadcast=broadcast,
             number=number,
@@ -230,6 +232,7 @@ class BroadcastStudio:
             renditions=[dataclasses.asdict(rendition) for rendition in plan.renditions],
             cpu=plan.cores,
         )
+        insert_once(run)
         with self._closing_if_it_fails(run):
             opened = run_folder.open_run(
                 self._root,
@@ -343,9 +346,9 @@ class BroadcastStudio:
 
     def _rungs(self) -> list[Rung]:
         with record():
-            stream = Stream.objects.filter(broadcasts=self._lease.broadcast_id).first()
-            profile = LadderProfile.objects.filter(streams=stream).first()
-            return profile.rungs() if profile is not None else []
+            broadcasts = Broadcast.briefly().filter(pk=self._lease.broadcast_id)
+            broadcast = broadcasts.prefetch_related("stream").first()
+            return broadcast.stream.ladder.rungs() if broadcast is not None else []
 
     def close(self) -> None:
         """End what looks at the source; FFmpeg goes on."""

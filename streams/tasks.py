@@ -18,7 +18,7 @@ from streams import capacity, foreman
 from streams.crew import Crew
 from streams.foreman import Foreman
 from streams.ingest_node import node
-from streams.models import Broadcast
+from streams.models import Broadcast, Stream
 from streams.origin import run_folder
 from streams.supervisor import isolation
 
@@ -88,12 +88,22 @@ def clear_sessions() -> None:
     call_command("clearsessions")
 
 
+def forget_orphans() -> None:
+    """Open broadcasts of streams that are no more: MongoDB keeps no row from losing its parent."""
+    rows = list(Broadcast.briefly().filter(open_key__isnull=False))
+    streams = Stream.objects.in_bulk([row.stream_id for row in rows])
+    for row in rows:
+        if row.stream_id not in streams:
+            row.delete()
+
+
 @shared_task
 def collect_garbage() -> None:
     """Close folders of broadcasts whose row is closed, and remove what nobody plays any more."""
     root = Path(settings.HLS_ROOT)
     isolation.remove_leftovers()
     capacity.forget_hosts(timezone.now())
+    forget_orphans()
     # Folders before rows: a broadcast that begins meanwhile is not among them.
     unended = list(run_folder.unended_broadcasts(root))
     rows = Broadcast.objects.filter(open_key__isnull=False)

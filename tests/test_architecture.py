@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Layers from the bottom up. A module may import its own layer's package and what lies below.
 PURE = ("streams.supervisor", "streams.ladder", "streams.origin")
 LAYERS: list[tuple[str, ...]] = [
-    (*PURE, "streams.names"),
+    (*PURE, "streams.names", "streams.once"),
     ("streams.models",),
     (
         "streams.presence",
@@ -30,7 +30,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("streams.desk", "streams.studio"),
     ("streams.crew",),
     ("streams.foreman",),
-    ("streams.tasks",),
+    ("streams.tasks", "streams.transfer"),
     (
         "streams.webhooks",
         "streams.views",

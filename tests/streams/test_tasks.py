@@ -7,9 +7,12 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
-from streams import tasks
+from streams import api, tasks
+from streams.management.commands import broadcasts
 from streams.models import Broadcast, Stream
 from streams.origin import run_folder
+from streams.supervisor.states import BroadcastState
+from tests import mongod
 
 
 @pytest.fixture
@@ -49,3 +52,17 @@ def test_a_folder_that_nothing_points_at_is_closed_as_well(
     Broadcast.objects.update(open_key=None)
     tasks.collect_garbage()
     assert list(run_folder.unended_broadcasts(root)) == []
+
+
+@pytest.mark.skipif(not mongod.ON_MONGODB, reason="SQLite lets no row lose its parent")
+def test_a_broadcast_that_lost_its_stream_is_shown_nowhere_and_goes(
+    broadcast: Broadcast, root: Path
+) -> None:
+    """As when a publisher came in the very moment in which the stream was deleted."""
+    Broadcast.objects.update(state=BroadcastState.LIVE)
+    assert len(api.on_air()) == 1
+    Stream.objects.filter(pk=broadcast.stream_id)._raw_delete("default")  # type: ignore[attr-defined]
+    assert api.on_air() == []
+    assert broadcasts.on_air() == []
+    tasks.collect_garbage()
+    assert not Broadcast.objects.exists()

@@ -12,6 +12,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
+import streams.ingest
 from streams.ingest_node import node
 from streams.models import Broadcast, Event, Stream, StreamKey
 from streams.supervisor.states import EndReason, Wanted
@@ -357,3 +358,18 @@ def test_a_done_for_a_publisher_that_is_still_there_changes_nothing(
     )
     assert ingest.done(key).status_code == 204
     assert broadcast().publisher_gone_at is None
+
+
+def test_a_stream_that_is_deleted_in_this_moment_takes_no_publisher(
+    ingest: Ingest, stream: Stream, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one who deletes it disables it first, and then looks for its broadcasts."""
+    insert = streams.ingest.insert_once
+
+    def delete_then_insert(row: Broadcast) -> None:
+        Stream.objects.update(enabled=False)
+        insert(row)
+
+    monkeypatch.setattr(streams.ingest, "insert_once", delete_then_insert)
+    assert ingest.publish(key).status_code == 403
+    assert not Broadcast.objects.exists()
