@@ -100,6 +100,7 @@ def test_a_lost_primary_costs_no_picture_and_no_message(
             fault.over()
         answered = len(chat.acknowledged)
         until(lambda: len(chat.acknowledged) > answered + CHATTERS, 30, "everybody talks again")
+    replica_set.await_whole()
     ledger.add(Entry("  until the next message was acknowledged", None, None, gap))
     assert fault.losses is not None
     assert (fault.losses.stalled, fault.losses.lost) == (0.0, 0.0)
