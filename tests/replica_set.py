@@ -11,6 +11,7 @@ from tests.mongod import Mongod
 
 NAME = "livestream"
 MEMBERS = 3
+WHOLE = ["PRIMARY", "SECONDARY", "SECONDARY"]
 # Seconds a primary may be silent; MongoDB's own default is ten.
 ELECTION = 2.0
 PATIENCE = 60.0
@@ -31,29 +32,30 @@ class ReplicaSet:
         return self.uri.replace("/?", f"/{database}?")
 
     def start(self) -> "ReplicaSet":
-        """One member first and the others after it: three at once take an election's time."""
+        """Return once there is a primary, and the others have all that it has."""
         for member in self.members:
             member.start()
-        config: dict[str, Any] = {
+        config = {
             "_id": NAME,
-            "version": 1,
             "settings": {"electionTimeoutMillis": int(ELECTION * 1000)},
-            "members": [{"_id": 0, "host": self.members[0].address}],
+            "members": [
+                {"_id": number, "host": member.address}
+                for number, member in enumerate(self.members)
+            ],
         }
         with MongoClient[dict[str, Any]](self.members[0].address, directConnection=True) as first:
             first.admin.command("replSetInitiate", config)
-            _until(lambda: first.admin.command("hello")["isWritablePrimary"], "a primary")
-            for number, member in enumerate(self.members[1:], start=1):
-                config["version"] = number + 1
-                config["members"].append({"_id": number, "host": member.address})
-                first.admin.command("replSetReconfig", config)
-                _until(lambda: self._secondaries(first) == number, "a secondary")  # noqa: B023
+            _until(lambda: self._states(first) == WHOLE, "a whole replica set")
         return self
 
+    def await_whole(self) -> None:
+        """Until one that was away is back: without it, the next loss would be one too many."""
+        _until(lambda: self._states(self.client()) == WHOLE, "a whole replica set")
+
     @staticmethod
-    def _secondaries(client: MongoClient[dict[str, Any]]) -> int:
+    def _states(client: MongoClient[dict[str, Any]]) -> list[str]:
         members = client.admin.command("replSetGetStatus")["members"]
-        return sum(member["stateStr"] == "SECONDARY" for member in members)
+        return sorted(member["stateStr"] for member in members)
 
     def client(self) -> MongoClient[dict[str, Any]]:
         """Reads what a majority has: that cannot be taken back."""

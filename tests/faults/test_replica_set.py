@@ -1,5 +1,9 @@
 """The primary of a MongoDB replica set is lost in the middle of a broadcast and its chat."""
 
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +14,7 @@ from tests import mongod
 from tests.acceptance.encoders import Watch
 from tests.acceptance.publisher import Publisher
 from tests.acceptance.stack import Stack, until
+from tests.deploy.installation import ROOT
 from tests.faults.channel import Channel
 from tests.faults.chatters import Chatters
 from tests.faults.ledger import Entry, Ledger
@@ -100,6 +105,7 @@ def test_a_lost_primary_costs_no_picture_and_no_message(
             fault.over()
         answered = len(chat.acknowledged)
         until(lambda: len(chat.acknowledged) > answered + CHATTERS, 30, "everybody talks again")
+    replica_set.await_whole()
     ledger.add(Entry("  until the next message was acknowledged", None, None, gap))
     assert fault.losses is not None
     assert (fault.losses.stalled, fault.losses.lost) == (0.0, 0.0)
@@ -133,3 +139,28 @@ def nobody_shared_a_lease(channel: Channel) -> None:
 
     until(lambda: channel.row["fence"] == 1 + adopted(), 15, "as many drivers as leases")
     assert channel._watch.doubles.get(NAME, set()) == set()
+
+
+def test_every_lease_that_was_taken_is_known_to_its_taker(
+    replica_set: ReplicaSet, ledger: Ledger
+) -> None:
+    """The update that was in flight when the primary died may have been carried out."""
+    race = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.lease_race", "12"], cwd=ROOT, text=True,
+        env=os.environ | {"MONGODB_URI": replica_set.uri_of("leases")}, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    with race:
+        assert race.stdout is not None
+        assert race.stdout.readline() == "begun\n"
+        for _ in range(2):
+            primary = replica_set.primary()
+            primary.kill()
+            until(lambda lost=primary: replica_set.primary() is not lost, 40, "a new primary")
+            primary.start()
+            replica_set.await_whole()
+        counted = json.loads(race.stdout.read())
+    remark = f"{counted['won']} won, fence {counted['fence']}, {counted['unknown']} unknown"
+    ledger.add(Entry("a lease passed around while primaries die", None, None, None, remark))
+    assert counted["won"] > 100
+    # Who does not know does not drive, and the lease runs out by itself.
+    assert counted["won"] <= counted["fence"] <= counted["won"] + counted["unknown"]

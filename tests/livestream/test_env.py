@@ -25,6 +25,7 @@ def test_the_defaults(tmp_path: Path) -> None:
     assert found.rtmp_url == "rtmp://localhost:1935/live"
     assert found.ingest_url == f"unix:{tmp_path}/run/ingest.sock"
     assert found.public_hls_url == ""
+    assert (found.sqlite, found.mongodb_uri) == (tmp_path / "livestream.sqlite3", "")
 
 
 def test_there_is_no_default_secret(monkeypatch: pytest.MonkeyPatch) -> None:
