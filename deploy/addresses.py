@@ -19,13 +19,15 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 class Addresses:
     """Where the parts listen: one address for all but perhaps RTMP and the backend, a port each.
     `backends`: every `host:port` where a web process is reached; `control`: where the ingest's
-    statistics are, besides its socket; empty: nowhere."""
+    statistics are, besides its socket; `store`: where segments are delivered to. Empty: nowhere.
+    """
 
     bind: str
     rtmp_bind: str
     backend_bind: str
     backends: tuple[str, ...]
     control: str
+    store: str
     rtmp: int
     web: int
     edge: int
@@ -49,6 +51,7 @@ class Addresses:
             backend_bind=backend_bind,
             backends=tuple(_endpoints("LIVESTREAM_BACKENDS")) or (own,),
             control=next(iter(_endpoints("LIVESTREAM_INGEST_CONTROL")), ""),
+            store=next(iter(_endpoints("LIVESTREAM_STORE")), ""),
             **ports,
         )
 

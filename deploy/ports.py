@@ -22,6 +22,7 @@ VARIABLES = {
     "edge": "LIVESTREAM_EDGE_PORT=8081",
     "backend": "LIVESTREAM_BACKEND_PORT=9001",
     "control": "LIVESTREAM_INGEST_CONTROL=HOST:8191",
+    "store": "LIVESTREAM_STORE=HOST:8092",
     "redis": "REDIS_URL=redis://127.0.0.1:6380/0",
 }
 
@@ -89,9 +90,10 @@ def wanted(with_redis: bool) -> list[tuple[str, str, int]]:
         for listen in addresses.listens(part):
             host, _, port = listen.rpartition(":")
             found.append((part, host.strip("[]"), int(port)))
-    if addresses.control:
-        host, _, port = addresses.control.rpartition(":")
-        found.append(("control", host.strip("[]"), int(port)))
+    for part in ("control", "store"):
+        if place := getattr(addresses, part):
+            host, _, port = place.rpartition(":")
+            found.append((part, host.strip("[]"), int(port)))
     if with_redis:
         redis = RedisAddress.parse(env.redis_url)
         found.append(("redis", redis.host, redis.port))

@@ -24,6 +24,7 @@ TEMPLATES = {
     "redis.conf": FOLDER / "redis.conf.template",
 }
 CONTROL = FOLDER / "nginx/control.conf.template"
+STORE = FOLDER / "nginx/store.conf.template"
 MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/share/nginx/modules"))
 # A value must not be able to end the quotes or the line it stands in.
 UNSAFE = re.compile(r"[\"'\\;{}$\n\r]")
@@ -55,6 +56,7 @@ def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str
         "ingest_secret": env.ingest_secret,
         "ingest_node": env.ingest_node,
         "control": addresses.control,
+        "store": addresses.store,
         "told_control": told[0],
         "told_pull": told[1],
         "redis_host": "127.0.0.1" if redis.host == "localhost" else redis.host,
@@ -149,6 +151,7 @@ def main(names: list[str]) -> None:
     if "ingest.conf" in names:
         values["rtmp_module"] = rtmp_module()
     values["control_server"] = fill(CONTROL.read_text(), values) if addresses.control else ""
+    values["store_server"] = fill(STORE.read_text(), values) if addresses.store else ""
     for name in names:
         write(env.var / "conf" / name, fill(TEMPLATES[name].read_text(), values))
 

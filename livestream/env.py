@@ -47,6 +47,7 @@ class Environment:
     ingest_node: str
     ingest_control: str
     workers: list[Network]
+    deliver_to: list[str]
     processes: list[str]
     rtmp_pull_url: str
     ffmpeg_nice: int
@@ -92,6 +93,7 @@ def read() -> Environment:
         or (socket.gethostname()[:63] if ingest_control else "local"),
         ingest_control=ingest_control,
         workers=_networks(env, "LIVESTREAM_WORKERS"),
+        deliver_to=[url.rstrip("/") for url in _words(env, "LIVESTREAM_DELIVER_TO")],
         processes=_processes(env, "LIVESTREAM_PROCESSES"),
         rtmp_pull_url=env.str("LIVESTREAM_RTMP_PULL_URL", default="")
         or f"rtmp://127.0.0.1:{rtmp_port}/live",

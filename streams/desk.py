@@ -143,6 +143,15 @@ class BroadcastDesk:
             self._board.forget()
             return False
         drop_quietly(self._nodes.named(row.ingest_node), row.ingest_name)
+        if row.last_segment_at is not None:  # perhaps all of it was made on another host
+            run_folder.open_broadcast(
+                self._root,
+                row.stream.name,
+                row.pk.hex,
+                row.started_at,
+                row.stream.grace_seconds,
+                self._lease.fence,
+            )
         run_folder.end_broadcast(self._root, row.stream.name, row.pk.hex, now)
         self.tell(EventKind.ENDED, note or farewell(reason))
         self._flush_quietly()

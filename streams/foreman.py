@@ -18,12 +18,14 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from streams import capacity, disk, lease
+from streams.closing import close_over
 from streams.crew import Crew
 from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
 from streams.ingest_node import IngestNode
 from streams.ingest_nodes import nodes
 from streams.ladder.stat import Publisher
 from streams.models import Broadcast, Run
+from streams.supervisor import isolation
 from streams.supervisor.process import Process, find_runs, put_down_all
 from streams.supervisor.states import RunState
 
@@ -63,6 +65,8 @@ class Foreman(threading.Thread):
         self._do(lambda: disk.relieve(self._root))
         if thorough:
             self._do(lambda: put_down_strays(self._root))
+            self._do(isolation.remove_leftovers)
+            self._do(lambda: close_over(self._root, timezone.now()))
             self._do(lambda: capacity.report(timezone.now()))
 
     def _do(self, work: Callable[[], object]) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.utils import timezone
 
-from streams import capacity, lease, timeline
+from streams import capacity, continuation, lease, timeline
 from streams.board import record
 from streams.capacity import Plan
 from streams.identity import HOST
@@ -27,6 +27,7 @@ from streams.lease import Lease
 from streams.models import Broadcast, LadderProfile, Run, Stream
 from streams.origin import run_folder
 from streams.origin.output import RunOutput
+from streams.origin.store import Continuation
 from streams.sources import RunSource, choose_source, record_of, shape
 from streams.supervisor.process import Process
 from streams.supervisor.roles import (
@@ -47,8 +48,6 @@ PROBE_TIMEOUT = 6.0
 # So long after a publish, its publisher may still be waiting for the hook's answer.
 EARLY = 2.0
 MEDIA_PATIENCE = 20.0
-# Segments that may have been made since their number was last written down.
-UNREPORTED = 30
 # Empty: announced, but not seen yet.
 PLAYABLE = ("h264", "")
 ENHANCED = ("jpeg", "mjpeg", "screenvideo", "flashsv")
@@ -121,6 +120,7 @@ class BroadcastStudio:
                 f"The video is {_said(source.video.codec)}; set the encoder to H.264 (x264, NVENC "
                 "H.264…)."
             )
+        before = self._after_the_last_run()
         with record(), capacity.deciding() as load:
             # Describing may have taken longer than the lease had left.
             if not lease.renew(self._lease):
@@ -132,7 +132,7 @@ class BroadcastStudio:
             choice = choose_source(broadcast, profile, source)
             ladder = choice.ladder(choice.source)
             plan = capacity.plan(choice.source, ladder, broadcast.shed, load)
-            run = self._open_run(broadcast, ingest_name, plan)
+            run = self._open_run(broadcast, ingest_name, plan, before)
             if plan.copy_only and not broadcast.copy_only:
                 timeline.note(broadcast.pk, EventKind.NO_ROOM, plan.note, run_number=run.number)
         adaptive = choice.adaptive and plan.renditions == ladder
@@ -156,14 +156,29 @@ class BroadcastStudio:
             rows.update(**columns)
         return self._handle(run, process)
 
-    def _open_run(self, broadcast: Broadcast, ingest_name: str, plan: Plan) -> Run:
+    def _after_the_last_run(self) -> Continuation:
+        """Its folder's beginning, and where the numbers go on; other hosts may have to be asked."""
+        with record():
+            row = Broadcast.objects.prefetch_related("stream").get(pk=self._lease.broadcast_id)
+            newest = Run.objects.filter(broadcast=row).order_by("-number").first()
+        stream = row.stream
+        run_folder.open_broadcast(
+            self._root,
+            stream.name,
+            row.pk.hex,
+            row.started_at,
+            stream.grace_seconds,
+            self._lease.fence,
+        )
+        return continuation.after(newest, self._root)
+
+    def _open_run(
+        self, broadcast: Broadcast, ingest_name: str, plan: Plan, before: Continuation
+    ) -> Run:
         newest = Run.objects.filter(broadcast=broadcast).order_by("-number").first()
         number = newest.number + 1 if newest is not None else 1
         run_id: UUID = uuid4()
         stream = broadcast.stream
-        run_folder.open_broadcast(
-            self._root, stream.name, broadcast.pk.hex, broadcast.started_at, stream.grace_seconds
-        )
         # The row first: it takes the number, which no second folder may have.
         run = Run.objects.create(
             id=run_id,
@@ -183,11 +198,9 @@ class BroadcastStudio:
             number,
             plan.renditions,
             SEGMENT_SECONDS,
-            # Should the folders before it be lost, its numbers go on all the same.
-            floor=(newest.first_sequence + newest.segments + UNREPORTED, number - 1)
-            if newest is not None and newest.folder
-            else (0, 0),
-            known_names=[r["name"] for r in newest.renditions] if newest is not None else [],
+            # Should the folders before it be lost or elsewhere, its numbers go on all the same.
+            floor=(before.first_sequence, before.discontinuities),
+            known_names=before.names,
         )
         run.folder = str(opened.folder.relative_to(self._root))
         run.first_sequence = opened.first_sequence

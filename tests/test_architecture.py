@@ -20,6 +20,8 @@ LAYERS: list[tuple[str, ...]] = [
         "streams.identity",
         "streams.timeline",
         "streams.disk",
+        "streams.closing",
+        "streams.continuation",
     ),
     ("streams.lease", "streams.capacity"),
     ("streams.claim",),

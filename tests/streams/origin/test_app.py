@@ -247,13 +247,3 @@ async def test_links_that_leave_the_disk_lead_nowhere(station: Station, tmp_path
     (station.root / STREAM).symlink_to(elsewhere)
     for path in (HLS, f"{MEDIA}/720p.m3u8", f"{MEDIA}/0001-10000000/720p/000000.m4s"):
         assert (await ask(app, path)).status == 404
-
-
-async def test_a_current_that_is_no_broadcast_is_not_followed(
-    station: Station, app: Starlette
-) -> None:
-    station.open_run("720p").write(1)
-    current = station.root / STREAM / "current"
-    current.unlink()
-    current.symlink_to(f"../{STREAM}/{BROADCAST}")
-    assert await error(app, HLS) == (404, "offline")
