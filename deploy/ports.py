@@ -16,6 +16,7 @@ from deploy.redis_server import RedisAddress
 from livestream import env as environment
 
 LISTEN = "0A"
+RUN_BY = {"rtmp": "ingest", "web": "edge", "edge": "edge", "backend": "web"}
 VARIABLES = {
     "rtmp": "LIVESTREAM_RTMP_PORT=1936",
     "web": "LIVESTREAM_WEB_PORT=3001",
@@ -85,13 +86,13 @@ def wanted(with_redis: bool) -> list[tuple[str, str, int]]:
     """What is going to listen: part, host, port."""
     env = environment.read()
     addresses = Addresses.read(env.bind)
-    found = []
-    for part in PORTS:
+    found: list[tuple[str, str, int]] = []
+    for part in (part for part in PORTS if RUN_BY[part] in env.processes):
         for listen in addresses.listens(part):
             host, _, port = listen.rpartition(":")
             found.append((part, host.strip("[]"), int(port)))
-    for part in ("control", "store"):
-        if place := getattr(addresses, part):
+    for part, process in (("control", "ingest"), ("store", "edge")):
+        if (place := getattr(addresses, part)) and process in env.processes:
             host, _, port = place.rpartition(":")
             found.append((part, host.strip("[]"), int(port)))
     if with_redis:
