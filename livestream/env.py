@@ -37,6 +37,7 @@ class Environment:
     var: Path
     run: str
     mongodb_uri: str
+    mongodb_name: str
     redis_url: str
     public_api_url: str
     public_ws_url: str
@@ -82,6 +83,7 @@ def read() -> Environment:
         var=var,
         run=run,
         mongodb_uri=env.str("MONGODB_URI", default=""),
+        mongodb_name=env.str("MONGODB_NAME", default=""),
         redis_url=env.str("REDIS_URL", default="") or "redis://127.0.0.1:6379/0",
         public_api_url=_public(env, "PUBLIC_API_URL", "/api"),
         public_ws_url=_public(env, "PUBLIC_WS_URL", "/ws"),

@@ -27,7 +27,7 @@ from streams.ladder.stat import Publisher
 from streams.models import Broadcast, Run
 from streams.supervisor import isolation
 from streams.supervisor.process import Process, find_runs, put_down_all
-from streams.supervisor.states import RunState
+from streams.supervisor.states import AT_WORK
 
 logger = logging.getLogger(__name__)
 
@@ -114,8 +114,11 @@ def put_down_strays(root: Path) -> None:
     if not found:
         return
     # Rows are written before their FFmpegs are started, so one that is not there never will be.
-    runs = Run.objects.filter(pk__in=list(found), broadcast__open_key__isnull=False)
-    wanted = set(runs.exclude(state=RunState.ENDED).values_list("pk", flat=True))
+    runs = Run.objects.filter(pk__in=list(found), state__in=AT_WORK)
+    broadcasts = dict(runs.values_list("pk", "broadcast_id"))
+    rows = Broadcast.objects.filter(pk__in=set(broadcasts.values()), open_key__isnull=False)
+    open_now = set(rows.values_list("pk", flat=True))
+    wanted = {run_id for run_id, broadcast_id in broadcasts.items() if broadcast_id in open_now}
     strays = []
     for run_id, run in found.items():
         if run_id not in wanted:

@@ -24,7 +24,8 @@ from streams.ladder.rungs import Rung
 from streams.ladder.sampler import Inspector
 from streams.ladder.source import Source
 from streams.lease import Lease
-from streams.models import Broadcast, LadderProfile, Run, Stream
+from streams.models import Broadcast, Run
+from streams.once import insert_once
 from streams.origin import run_folder
 from streams.origin.output import RunOutput
 from streams.origin.store import Continuation
@@ -39,7 +40,7 @@ from streams.supervisor.roles import (
     SourceRefused,
     Unavailable,
 )
-from streams.supervisor.states import EndReason, EventKind, RunState
+from streams.supervisor.states import AT_WORK, EndReason, EventKind, RunState
 
 SEGMENT_SECONDS = 2
 # Metadata announce audio and video together; sound that comes later starts a new run.
@@ -72,8 +73,8 @@ class BroadcastStudio:
         """Take over the newest run that still lives on this host; settle all others."""
         adopted: RunHandle | None = None
         with record():
-            unfinished = Run.objects.filter(broadcast_id=self._lease.broadcast_id).exclude(
-                state=RunState.ENDED
+            unfinished = Run.objects.filter(
+                broadcast_id=self._lease.broadcast_id, state__in=AT_WORK
             )
             for run in unfinished.order_by("-number"):
                 process = Process.adopt(run.pk.hex, self._root) if run.host == HOST else None
@@ -128,7 +129,7 @@ class BroadcastStudio:
             broadcast = Broadcast.objects.prefetch_related("stream").get(
                 pk=self._lease.broadcast_id
             )
-            profile = LadderProfile.objects.get(streams=broadcast.stream)
+            profile = broadcast.stream.ladder
             choice = choose_source(broadcast, profile, source)
             ladder = choice.ladder(choice.source)
             plan = capacity.plan(choice.source, ladder, broadcast.shed, load)
@@ -176,11 +177,14 @@ class BroadcastStudio:
         self, broadcast: Broadcast, ingest_name: str, plan: Plan, before: Continuation
     ) -> Run:
         newest = Run.objects.filter(broadcast=broadcast).order_by("-number").first()
+        if newest is not None and newest.state in AT_WORK:
+            # Its row was written, but not before the database was away; it has no FFmpeg.
+            Run.settle(broadcast, EndReason.LOST, timezone.now())
         number = newest.number + 1 if newest is not None else 1
         run_id: UUID = uuid4()
         stream = broadcast.stream
         # The row first: it takes the number, which no second folder may have.
-        run = Run.objects.create(
+        run = Run(
             id=run_id,
             broadcast=broadcast,
             number=number,
@@ -190,6 +194,7 @@ class BroadcastStudio:
             renditions=[dataclasses.asdict(rendition) for rendition in plan.renditions],
             cpu=plan.cores,
         )
+        insert_once(run)
         opened = run_folder.open_run(
             self._root,
             stream.name,
@@ -304,9 +309,9 @@ class BroadcastStudio:
 
     def _rungs(self) -> list[Rung]:
         with record():
-            stream = Stream.objects.filter(broadcasts=self._lease.broadcast_id).first()
-            profile = LadderProfile.objects.filter(streams=stream).first()
-            return profile.rungs() if profile is not None else []
+            broadcasts = Broadcast.briefly().filter(pk=self._lease.broadcast_id)
+            broadcast = broadcasts.prefetch_related("stream").first()
+            return broadcast.stream.ladder.rungs() if broadcast is not None else []
 
     def close(self) -> None:
         """End what looks at the source; FFmpeg goes on."""

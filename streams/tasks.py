@@ -18,6 +18,7 @@ from streams import capacity, foreman
 from streams.crew import Crew
 from streams.foreman import Foreman
 from streams.ingest_nodes import forget_nodes, nodes
+from streams.models import Broadcast, Stream
 
 logger = logging.getLogger(__name__)
 
@@ -85,9 +86,19 @@ def clear_sessions() -> None:
     call_command("clearsessions")
 
 
+def forget_orphans() -> None:
+    """Open broadcasts of streams that are no more: MongoDB keeps no row from losing its parent."""
+    rows = list(Broadcast.briefly().filter(open_key__isnull=False))
+    streams = Stream.objects.in_bulk([row.stream_id for row in rows])
+    for row in rows:
+        if row.stream_id not in streams:
+            row.delete()
+
+
 @shared_task
 def collect_garbage() -> None:
     """Forget what is no more."""
     now = timezone.now()
     capacity.forget_hosts(now)
     forget_nodes(now)
+    forget_orphans()
