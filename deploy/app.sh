@@ -4,7 +4,7 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
-for part in say environment account packages python front processes demo tests; do
+for part in say environment account packages python front processes systemd demo tests; do
     # shellcheck source=/dev/null
     source "deploy/sh/$part.sh"
 done
@@ -26,6 +26,7 @@ Usage: ./deploy/app.sh COMMAND
   restart [PROCESS…]     without names all but redis and ingest: viewers notice nothing
   status                 each process and part; exit code 1 when something is not well
   logs [PROCESS]         follow the logs
+  systemd [remove]       have systemd run the processes, by hardened units; or no longer
   demo [SECONDS]         publish a test picture, until Ctrl-C or for some seconds
   test [ARGUMENT…]       the whole test run, or pytest with these arguments
   test faults            break everything that can break, and tell what a viewer lost
@@ -129,7 +130,7 @@ setup() {
     prepare_state "$domain"
     prepare_database
     mapfile -t code < <(code_files)
-    if supervisor_pid >/dev/null && ! is_done "$LIVESTREAM_VAR/stamps/code" "${code[@]}" "$ENV_FILE"; then restart_processes; fi
+    if is_running && ! is_done "$LIVESTREAM_VAR/stamps/code" "${code[@]}" "$ENV_FILE"; then restart_processes; fi
     start_processes
     mark_done "$LIVESTREAM_VAR/stamps/code" "${code[@]}" "$ENV_FILE"
     wait_until_well "$PATIENCE"
@@ -169,6 +170,15 @@ case $command in
     logs)
         find_installation
         show_logs "$@"
+        ;;
+    systemd)
+        find_installation
+        if [ "${1-}" = remove ]; then
+            remove_units
+            exit
+        fi
+        install_units
+        wait_until_well "$PATIENCE"
         ;;
     demo)
         find_installation

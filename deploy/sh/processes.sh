@@ -67,8 +67,12 @@ need_setup() {
     fi
 }
 
+is_running() {
+    if by_systemd; then systemctl is-active --quiet livestream.target; else supervisor_pid >/dev/null; fi
+}
+
 need_running() {
-    supervisor_pid >/dev/null || fail "Nothing is running." "Start it: ./deploy/app.sh start"
+    is_running || fail "Nothing is running." "Start it: ./deploy/app.sh start"
 }
 
 # By who runs, after hand_over: root would follow a link that stands there. In /tmp somebody else
@@ -84,6 +88,10 @@ make_folders() {
 
 start_processes() {
     local needed=() OWN_REDIS=false
+    if by_systemd; then
+        systemctl start livestream.target
+        return
+    fi
     if supervisor_pid >/dev/null; then
         start_stopped
         return
@@ -128,7 +136,10 @@ wait_until_well() { # SECONDS
 
 stop_processes() {
     local pid
-    if pid=$(supervisor_pid); then
+    if by_systemd; then
+        systemctl stop livestream@ingest
+        systemctl stop livestream.target
+    elif pid=$(supervisor_pid); then
         # First the way in, so that nobody publishes into a system that is leaving.
         control stop ingest >/dev/null
         control shutdown >/dev/null
@@ -161,19 +172,23 @@ check_names() { # NAME…
 restart_processes() { # NAME…
     local name names=("$@")
     check_names "${names[@]}"
-    add_new_programs
+    if ! by_systemd; then add_new_programs; fi
     if [ ${#names[@]} -eq 0 ]; then
         for name in origin web worker beat courier keeper; do
             if runs_here "$name"; then names+=("$name"); fi
         done
         say "Restarting ${names[*]}, reloading edge. Broadcasts go on; 'restart ingest' would throw the publishers off."
         if runs_here edge; then reload_edge; fi
-        stop_strangers
+        if ! by_systemd; then stop_strangers; fi
     fi
     # One after the other: all at once they would all be away until the last one has stopped.
     for name in $PROCESSES; do
-        case " ${names[*]} " in *" $name "*) control restart "$name" ;; esac
+        case " ${names[*]} " in *" $name "*) restart_process "$name" ;; esac
     done
+}
+
+restart_process() { # NAME
+    if by_systemd; then systemctl restart "livestream@$1"; else control restart "$1"; fi
 }
 
 # Those that this host is no longer to run.
@@ -198,17 +213,25 @@ add_new_programs() {
 
 # Its connections stay: who watches through it notices nothing.
 reload_edge() {
+    if by_systemd; then
+        systemctl reload-or-restart livestream@edge
+        return
+    fi
     as_process deploy/sh/process.sh edge-config || fail "The edge's new configuration is wrong, as said above."
     control signal HUP edge >/dev/null || control start edge
 }
 
 show_status() {
     local well=0
-    if ! supervisor_pid >/dev/null; then
+    if ! is_running; then
         say "Nothing is running. Start it: ./deploy/app.sh start"
         return 1
     fi
-    control status | awk '!/STOPPED +Not started/' || true
+    if by_systemd; then
+        systemctl --no-pager --all --plain list-units 'livestream@*'
+    else
+        control status | awk '!/STOPPED +Not started/' || true
+    fi
     if as_user "$LIVESTREAM_VENV/bin/python" -m deploy.health; then
         say "All parts are well."
     else
@@ -218,6 +241,7 @@ show_status() {
 }
 
 show_logs() { # [NAME]
+    if by_systemd; then exec journalctl --lines 50 --follow --unit "livestream@${1-*}"; fi
     local files=("$LIVESTREAM_VAR"/log/*.log)
     if [ $# -gt 0 ]; then
         check_names "$1"

@@ -14,7 +14,7 @@ from streams.ingest_node import IngestNode, IngestUnreachable
 from tests.acceptance.publisher import Publisher
 from tests.acceptance.stack import until
 from tests.deploy.installation import Installation, free_port, serve, wait_for_port
-from tests.deploy.relay import relay
+from tests.deploy.relay import from_address, relay
 from tests.streams.ladder.conftest import packets
 
 KEY = "kEy-That-NoLogMayShow"
@@ -221,7 +221,7 @@ def test_only_workers_may_play(far: Ingest, tmp_path: Path) -> None:
         played = {}
         for source in (STRANGER, WORKER):
             played[source] = tmp_path / f"{source}.flv"
-            with relay(source, INGEST, far.ports["RTMP"]) as port:
+            with relay(from_address(source, INGEST, far.ports["RTMP"])) as port:
                 player = far.play(played[source], port)
                 try:
                     if source == STRANGER:
