@@ -36,6 +36,7 @@ class Environment:
     https: bool
     var: Path
     run: str
+    sqlite: Path
     mongodb_uri: str
     mongodb_name: str
     redis_url: str
@@ -82,6 +83,7 @@ def read() -> Environment:
         https=_boolean("LIVESTREAM_HTTPS"),
         var=var,
         run=run,
+        sqlite=Path(env.str("LIVESTREAM_SQLITE", default="") or var / "livestream.sqlite3"),
         mongodb_uri=env.str("MONGODB_URI", default=""),
         mongodb_name=env.str("MONGODB_NAME", default=""),
         redis_url=env.str("REDIS_URL", default="") or "redis://127.0.0.1:6379/0",
