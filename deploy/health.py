@@ -1,7 +1,7 @@
 """Whether the whole installation answers: the backend's parts, the origin, the pages, the edge.
 
-`python -m deploy.health` looks once; `--wait SECONDS` looks until all is well. It prints what is
-not, with the last words of its log, and then exits 1.
+`python -m deploy.health` looks once; `--wait SECONDS` looks until all that this host runs is well.
+It prints what is not, with the last words of its log, and then exits 1.
 """
 
 import argparse
@@ -22,6 +22,8 @@ from streams.origin.courier import STATUS_FILE
 TIMEOUT = 6.0  # seconds; the slowest check behind /health takes three
 LOG_LINES = 12
 COURIER_LATE = 15.0
+# Parts of /health that may well be on other hosts, by the process that they are.
+ELSEWHERE = ("worker", "ingest")
 # Which log tells why a part of /health is not well.
 LOGS = {
     "database": "web",
@@ -88,7 +90,10 @@ def parts(answer: Answer) -> list[Finding]:
     """What /health says is not well; see livestream/health.py for its shape."""
     try:
         report = json.loads(answer.body)
-        return [Finding(name, report["parts"][name]["detail"]) for name in report["failing"]]
+        return [
+            Finding(name, report["parts"][name].get("detail", "not well"))
+            for name in report["failing"]
+        ]
     except (ValueError, KeyError, TypeError):
         return [Finding("backend", f"/health answers {answer.status} without a report")]
 
@@ -156,8 +161,16 @@ def last_words(log: Path) -> list[str]:
         return list(deque((line.rstrip() for line in lines), maxlen=LOG_LINES))
 
 
-def report(findings: list[Finding], logs: Path) -> str:
+def own_of(findings: list[Finding], processes: Container[str]) -> list[Finding]:
+    """Without those about what this host does not run."""
+    return [f for f in findings if f.part not in ELSEWHERE or f.part in processes]
+
+
+def report(findings: list[Finding], logs: Path | None) -> str:
+    """With the last words of what is not well, where its log is here."""
     text = [f"  {finding.part}: {finding.detail}" for finding in findings]
+    if logs is None:
+        return "\n".join(text)
     for name in dict.fromkeys(LOGS.get(finding.part, "web") for finding in findings):
         if words := last_words(logs / f"{name}.log"):
             text += ["", f"  The last lines of {logs / name}.log:"]
@@ -173,8 +186,12 @@ def main() -> int:
     addresses = Addresses.read(env.bind)
     deadline = time.monotonic() + wait
     while findings := look(addresses, env.run, env.https, env.processes):
+        # Hosts are set up one after the other.
+        if wait and not (own := own_of(findings, env.processes)):
+            sys.stdout.write("  Not there yet, on other hosts:\n" + report(findings, None) + "\n")
+            return 0
         if time.monotonic() >= deadline:
-            sys.stderr.write(report(findings, env.var / "log") + "\n")
+            sys.stderr.write(report(own if wait else findings, env.var / "log") + "\n")
             return 1
         time.sleep(0.25)
     return 0

@@ -126,7 +126,9 @@ def _is_local(request: HttpRequest) -> bool:
     """Details are for this machine: they hold addresses and error texts. The edge names callers."""
     callers = [request.META.get("REMOTE_ADDR", "")]
     callers += request.headers.get("X-Forwarded-For", "").replace(",", " ").split()
-    return all(caller in ("127.0.0.1", "::1") for caller in callers)
+    # Where the backend listens on an internal address alone, this machine comes from that one.
+    own = ("127.0.0.1", "::1", request.META.get("SERVER_NAME", ""))
+    return all(caller in own for caller in callers)
 
 
 def health(request: HttpRequest) -> JsonResponse:

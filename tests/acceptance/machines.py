@@ -20,6 +20,7 @@ from pymongo import MongoClient
 from tests import mongod
 from tests.acceptance.network import Host, Network
 from tests.acceptance.stack import APP, until
+from tests.deploy.guide import settings
 from tests.deploy.installation import ROOT
 from tests.deploy.relay import relay
 
@@ -30,7 +31,7 @@ DATABASE = "livestream"
 class Machine:
     """A host with an installation in a state folder of its own."""
 
-    def __init__(self, host: Host, shared: dict[str, str], **variables: str) -> None:
+    def __init__(self, host: Host, variables: dict[str, str]) -> None:
         self.host = host
         self.var = Path(tempfile.mkdtemp(prefix="ls-", dir="/tmp"))
         self.environment = {
@@ -39,7 +40,6 @@ class Machine:
             "LIVESTREAM_VAR": str(self.var),
             "LIVESTREAM_VENV": sys.prefix,
             "LIVESTREAM_USER": getpass.getuser(),
-            **shared,
             **variables,
         }
 
@@ -81,53 +81,23 @@ class Service:
     def __init__(self, network: Network) -> None:
         host = network.host
         self.outside = host("outside", 100)
-        data = self.data = host("data", 5)
+        self.data = host("data", 5)
         ingest, web, web2 = host("ingest", 10), host("web", 20), host("web2", 21)
         origin, edge = host("origin", 30), host("edge", 50)
         one, two = host("one", 41), host("two", 42)
-        backends = ",".join(f"{where.address}:9000" for where in (web, web2))
-        shared = {
+        # As the guide writes them, but for secrets.
+        common = settings("all") | {
             "SECRET_KEY": secrets.token_hex(32),
             "LIVESTREAM_INGEST_SECRET": secrets.token_hex(24),
-            "LIVESTREAM_WORKERS": ",".join(w.address for w in (web, web2, one, two)),
         }
-        stores = {
-            "MONGODB_URI": f"mongodb://{data.address}/{DATABASE}",
-            "REDIS_URL": f"redis://:{REDIS_PASSWORD}@{data.address}:6379/0",
-        }
-        self.web = Machine(
-            web,
-            shared | stores,
-            LIVESTREAM_PROCESSES="web beat",
-            LIVESTREAM_BACKEND_BIND=web.address,
-        )
-        self.web2 = Machine(
-            web2,
-            shared | stores,
-            LIVESTREAM_PROCESSES="web",
-            LIVESTREAM_BACKEND_BIND=web2.address,
-        )
-        self.ingest = Machine(
-            ingest, shared, LIVESTREAM_PROCESSES="ingest", LIVESTREAM_BACKENDS=backends,
-            LIVESTREAM_RTMP_BIND=ingest.address, LIVESTREAM_INGEST_CONTROL=f"{ingest.address}:8191",
-        )  # fmt: skip
-        self.origin = Machine(
-            origin, shared | stores,
-            LIVESTREAM_PROCESSES="origin edge", LIVESTREAM_BACKENDS=backends,
-            LIVESTREAM_BIND=origin.address, LIVESTREAM_STORE=f"{origin.address}:8092",
-            LIVESTREAM_TRUSTED_PROXY=edge.address,
-        )  # fmt: skip
-        self.workers = [
-            Machine(
-                where, shared | stores, LIVESTREAM_PROCESSES="worker",
-                LIVESTREAM_DELIVER_TO=f"http://{origin.address}:8092",
-            )
-            for where in (one, two)
-        ]  # fmt: skip
-        self.edge = Machine(
-            edge, shared, LIVESTREAM_PROCESSES="edge", LIVESTREAM_BIND=edge.address,
-            LIVESTREAM_EDGE_OF=f"{origin.address}:3000",
-        )  # fmt: skip
+        with_stores = common | settings("stores")
+        with_stores["REDIS_URL"] = with_stores["REDIS_URL"].replace("…", REDIS_PASSWORD)
+        self.web = Machine(web, with_stores | settings("web"))
+        self.web2 = Machine(web2, with_stores | settings("web2"))
+        self.ingest = Machine(ingest, common | settings("ingest"))
+        self.origin = Machine(origin, with_stores | settings("origin"))
+        self.workers = [Machine(place, with_stores | settings("worker")) for place in (one, two)]
+        self.edge = Machine(edge, common | settings("edge"))
         self.machines = [
             self.web, self.web2, self.ingest, self.origin, *self.workers, self.edge,
         ]  # fmt: skip
