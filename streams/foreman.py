@@ -47,6 +47,7 @@ class Foreman(threading.Thread):
         self._crew = crew
         self._root = root
         self._stopping = threading.Event()
+        self._lease_ends_in = EVERY
 
     def run(self) -> None:
         try:
@@ -55,7 +56,8 @@ class Foreman(threading.Thread):
                     return
                 began = time.monotonic()
                 self._round(thorough=number % THOROUGH_EVERY == 0)
-                self._stopping.wait(max(0.5, EVERY - (time.monotonic() - began)))
+                due = min(EVERY, self._lease_ends_in)
+                self._stopping.wait(max(0.5, due - (time.monotonic() - began)))
         finally:
             connections.close_all()
 
@@ -63,11 +65,15 @@ class Foreman(threading.Thread):
         # Each by itself, and first what needs no database: that may take long to say that it is
         # away, and a disk that is full must not keep broadcasts from being driven.
         self._do(lambda: disk.relieve(self._root))
-        if self._do(lambda: reconcile(self._crew)) and thorough:
+        self._lease_ends_in = EVERY
+        if self._do(self._reconcile) and thorough:
             self._do(lambda: put_down_strays(self._root))
             self._do(isolation.remove_leftovers)
             self._do(lambda: close_over(self._root, timezone.now()))
             self._do(lambda: capacity.report(timezone.now()))
+
+    def _reconcile(self) -> None:
+        self._lease_ends_in = reconcile(self._crew)
 
     def _do(self, work: Callable[[], object]) -> bool:
         """Whether the database was there, if it was asked for."""
@@ -85,8 +91,9 @@ class Foreman(threading.Thread):
         self._stopping.set()
 
 
-def reconcile(crew: Crew) -> None:
-    """One round: who left, who is driven by nobody, who publishes to nothing."""
+def reconcile(crew: Crew) -> float:
+    """One round: who left, who is driven by nobody, who publishes to nothing. Returns in how many
+    seconds the next lease runs out, should nobody renew it."""
     now = timezone.now()
     publishers = nodes.publishers()
     broadcasts = list(Broadcast.briefly().filter(open_key__isnull=False))
@@ -101,6 +108,8 @@ def reconcile(crew: Crew) -> None:
     nodes.note_seen({name for name, found in publishers.items() if found is not None}, now)
     with suppress(RedisError, OSError):
         cache.set(RECONCILED_AT, now.timestamp(), timeout=3600)
+    held = [row for row in broadcasts if not lease.is_free(row, now)]
+    return min(((row.lease_until - now).total_seconds() for row in held), default=lease.LONGEST)
 
 
 def _drop_strangers(node: IngestNode, publishers: dict[str, Publisher], known: set[str]) -> None:
