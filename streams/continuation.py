@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from streams.models import Run
+from streams.models import Broadcast, Run
 from streams.origin import layout
 from streams.origin.store import Continuation, NeverTaken, Store, StoreAway
 
@@ -19,17 +19,20 @@ PATIENCE = 2.0  # seconds that a store may take for each answer
 AT_THE_BEGINNING = Continuation(0, 0, ())
 
 
-def after(newest: Run | None, root: Path) -> Continuation:
-    """What follows the newest run at least; its own folder, where it is here, tells more.
+def after(broadcast: Broadcast, root: Path) -> Continuation:
+    """Where its next run begins at least; where folders of its runs are here, they tell more.
 
     Stores know what players were told. Without them its numbers still go on, with a gap.
     """
+    runs = Run.objects.filter(broadcast=broadcast)
+    # One without a folder never had an FFmpeg.
+    newest = runs.exclude(folder="").order_by("-number").first()
     if newest is None:
         return AT_THE_BEGINNING
     names = tuple(rendition["name"] for rendition in newest.renditions)
-    if not newest.folder:
+    if (root / newest.folder / layout.RUN_FILE).is_file():
         return Continuation(0, 0, names)
-    if settings.DELIVER_TO and not (root / newest.folder / layout.RUN_FILE).is_file():
+    if settings.DELIVER_TO:
         found = [known for store in _stores() if (known := _ask(store, newest.folder, root))]
         if found:
             return max(found, key=lambda known: known.first_sequence)

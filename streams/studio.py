@@ -161,7 +161,6 @@ class BroadcastStudio:
         """Its folder's beginning, and where the numbers go on; other hosts may have to be asked."""
         with record():
             row = Broadcast.objects.prefetch_related("stream").get(pk=self._lease.broadcast_id)
-            newest = Run.objects.filter(broadcast=row).order_by("-number").first()
         stream = row.stream
         run_folder.open_broadcast(
             self._root,
@@ -171,7 +170,8 @@ class BroadcastStudio:
             stream.grace_seconds,
             self._lease.fence,
         )
-        return continuation.after(newest, self._root)
+        with record():
+            return continuation.after(row, self._root)
 
     def _open_run(
         self, broadcast: Broadcast, ingest_name: str, plan: Plan, before: Continuation

@@ -58,7 +58,7 @@ def deliver(far: FarStore, run: Run, fence: int, segments: int) -> None:
 
 def test_it_is_just_behind_what_players_were_told(far: FarStore, run: Run, tmp_path: Path) -> None:
     deliver(far, run, fence=1, segments=6)
-    found = continuation.after(run, tmp_path)
+    found = continuation.after(run.broadcast, tmp_path)
     assert found == Continuation(106, 3, ("1080p", "360p", "720p"))
 
 
@@ -66,7 +66,7 @@ def test_the_store_knows_of_our_fence_before_we_count(
     far: FarStore, run: Run, tmp_path: Path
 ) -> None:
     deliver(far, run, fence=1, segments=6)
-    continuation.after(run, tmp_path)
+    continuation.after(run.broadcast, tmp_path)
     manifest = far.root / "stream" / run.broadcast_id.hex / "broadcast.json"
     assert json.loads(manifest.read_text())["fence"] == 2
 
@@ -75,7 +75,7 @@ def test_a_run_that_made_nothing_is_no_discontinuity(
     far: FarStore, run: Run, tmp_path: Path
 ) -> None:
     deliver(far, run, fence=1, segments=0)
-    found = continuation.after(run, tmp_path)
+    found = continuation.after(run.broadcast, tmp_path)
     assert (found.first_sequence, found.discontinuities) == (100, 2)
 
 
@@ -84,15 +84,32 @@ def test_without_a_store_its_numbers_go_on_with_a_gap(
 ) -> None:
     deliver(far, run, fence=1, segments=6)
     far.stop()
-    found = continuation.after(run, tmp_path)
+    found = continuation.after(run.broadcast, tmp_path)
     assert found == Continuation(104 + continuation.UNREPORTED, 3, ("360p",))
 
 
 def test_a_store_that_knows_nothing_of_it_is_no_help(
     far: FarStore, run: Run, tmp_path: Path
 ) -> None:
-    assert continuation.after(run, tmp_path).first_sequence == 104 + continuation.UNREPORTED
+    assert (
+        continuation.after(run.broadcast, tmp_path).first_sequence == 104 + continuation.UNREPORTED
+    )
 
 
-def test_the_first_run_begins_at_the_beginning(tmp_path: Path) -> None:
-    assert continuation.after(None, tmp_path) == Continuation(0, 0, ())
+def test_the_first_run_begins_at_the_beginning(stream: Stream, tmp_path: Path) -> None:
+    broadcast = Broadcast.objects.create(stream=stream)
+    assert continuation.after(broadcast, tmp_path) == Continuation(0, 0, ())
+
+
+def test_a_run_whose_host_was_lost_before_it_had_a_folder_makes_no_difference(
+    far: FarStore, run: Run, tmp_path: Path
+) -> None:
+    deliver(far, run, fence=1, segments=6)
+    Run.objects.create(broadcast=run.broadcast, number=4, fence=1, host="far")
+    assert continuation.after(run.broadcast, tmp_path).first_sequence == 106
+
+
+def test_a_folder_that_is_here_says_it_itself(run: Run, tmp_path: Path) -> None:
+    (tmp_path / run.folder).mkdir(parents=True)
+    (tmp_path / run.folder / "run.json").touch()
+    assert continuation.after(run.broadcast, tmp_path) == Continuation(0, 0, ("360p",))
