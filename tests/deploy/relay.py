@@ -36,6 +36,7 @@ def _serve(near: socket.socket, connect: Connect) -> None:
     except OSError:
         near.close()
         return
+    far.settimeout(None)  # that of connecting; one side may have nothing to say for long
     back = threading.Thread(target=_pass_on, args=(far, near), daemon=True)
     back.start()
     _pass_on(near, far)
