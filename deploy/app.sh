@@ -4,7 +4,7 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
-for part in say environment account packages python front processes demo tests; do
+for part in say environment account packages python front processes systemd demo tests; do
     # shellcheck source=/dev/null
     source "deploy/sh/$part.sh"
 done
@@ -26,13 +26,14 @@ Usage: ./deploy/app.sh COMMAND
   restart [PROCESS…]     without names all but redis and ingest: viewers notice nothing
   status                 each process and part; exit code 1 when something is not well
   logs [PROCESS]         follow the logs
+  systemd [remove]       have systemd run the processes, by hardened units; or no longer
   demo [SECONDS]         publish a test picture, until Ctrl-C or for some seconds
   test [ARGUMENT…]       the whole test run, or pytest with these arguments
   test faults            break everything that can break, and tell what a viewer lost
   help                   this
 
-Processes: redis origin web worker beat ingest edge. State is in var/ (LIVESTREAM_VAR); what can be set is
-in deploy/env.example.
+Processes: redis origin web worker beat ingest edge, or those of them that LIVESTREAM_PROCESSES names.
+State is in var/ (LIVESTREAM_VAR); what can be set is in deploy/env.example.
 TEXT
 }
 
@@ -59,11 +60,12 @@ prepare_state() { # DOMAIN or ""
     hand_over
 }
 
+# A host of ingests or edges alone reaches no database, and needs none.
 prepare_database() {
     manage check --fail-level ERROR >/dev/null
-    manage migrate --verbosity 0
     manage collectstatic --noinput --verbosity 0
-    FIRST_RUN=$(manage first_run)
+    if runs_here web worker beat keeper; then manage migrate --verbosity 0; fi
+    if runs_here web; then FIRST_RUN=$(manage first_run); fi
 }
 
 first_run_said() { # KEY
@@ -72,6 +74,11 @@ first_run_said() { # KEY
 
 introduce() {
     local host page key password
+    if ! runs_here web; then
+        say ""
+        say "${BOLD}This host runs: $(active_processes)${PLAIN}"
+        return
+    fi
     host=$(setting LIVESTREAM_BIND 127.0.0.1)
     case $host in 127.0.0.1 | 0.0.0.0 | ::) host=localhost ;; esac
     page=http://$host:$(setting LIVESTREAM_WEB_PORT 3000)
@@ -123,7 +130,7 @@ setup() {
     prepare_state "$domain"
     prepare_database
     mapfile -t code < <(code_files)
-    if supervisor_pid >/dev/null && ! is_done "$LIVESTREAM_VAR/stamps/code" "${code[@]}" "$ENV_FILE"; then restart_processes; fi
+    if is_running && ! is_done "$LIVESTREAM_VAR/stamps/code" "${code[@]}" "$ENV_FILE"; then restart_processes; fi
     start_processes
     mark_done "$LIVESTREAM_VAR/stamps/code" "${code[@]}" "$ENV_FILE"
     wait_until_well "$PATIENCE"
@@ -163,6 +170,15 @@ case $command in
     logs)
         find_installation
         show_logs "$@"
+        ;;
+    systemd)
+        find_installation
+        if [ "${1-}" = remove ]; then
+            remove_units
+            exit
+        fi
+        install_units
+        wait_until_well "$PATIENCE"
         ;;
     demo)
         find_installation

@@ -1,7 +1,7 @@
 """Whether the whole installation answers: the backend's parts, the origin, the pages, the edge.
 
-`python -m deploy.health` looks once; `--wait SECONDS` looks until all is well. It prints what is
-not, with the last words of its log, and then exits 1.
+`python -m deploy.health` looks once; `--wait SECONDS` looks until all that this host runs is well.
+It prints what is not, with the last words of its log, and then exits 1.
 """
 
 import argparse
@@ -11,15 +11,19 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.addresses import Addresses
 from livestream import env as environment
+from streams.origin.courier import STATUS_FILE
 
 TIMEOUT = 6.0  # seconds; the slowest check behind /health takes three
 LOG_LINES = 12
+COURIER_LATE = 15.0
+# Parts of /health that may well be on other hosts, by the process that they are.
+ELSEWHERE = ("worker", "ingest")
 # Which log tells why a part of /health is not well.
 LOGS = {
     "database": "web",
@@ -32,6 +36,7 @@ LOGS = {
     "origin": "origin",
     "pages": "edge",
     "edge": "edge",
+    "courier": "courier",
 }
 
 
@@ -85,32 +90,62 @@ def parts(answer: Answer) -> list[Finding]:
     """What /health says is not well; see livestream/health.py for its shape."""
     try:
         report = json.loads(answer.body)
-        return [Finding(name, report["parts"][name]["detail"]) for name in report["failing"]]
+        return [
+            Finding(name, report["parts"][name].get("detail", "not well"))
+            for name in report["failing"]
+        ]
     except (ValueError, KeyError, TypeError):
         return [Finding("backend", f"/health answers {answer.status} without a report")]
 
 
-def look(addresses: Addresses, run: str, https: bool) -> list[Finding]:
-    """Everything that is not well now; empty when all is. `run` is the folder of the sockets."""
-    checks: list[tuple[str, str, str, Callable[[Answer], list[Finding]]]] = [
-        ("backend", addresses.local("backend"), "/health", parts),
+def look(addresses: Addresses, run: str, https: bool, processes: Container[str]) -> list[Finding]:
+    """Everything that is not well now; empty when all is. `run` is the folder of the sockets;
+    `processes`: those of this host."""
+    checks: list[tuple[str, str, str, str, Callable[[Answer], list[Finding]]]] = [
+        ("web", "backend", addresses.local("backend"), "/health", parts),
         # It has nothing at this address, and says so.
         (
+            "origin",
             "origin",
             f"unix:{run}/origin.sock",
             "/hls/",
             lambda answer: _is_ok("origin", answer, 404),
         ),
-        ("pages", addresses.local("web"), "/", lambda answer: _is_ok("pages", answer)),
-        ("edge", addresses.local("edge"), "/api/streams", lambda answer: _is_ok("edge", answer)),
+        ("edge", "pages", addresses.local("web"), "/", lambda answer: _is_ok("pages", answer)),
+        (
+            "edge",
+            "edge",
+            addresses.local("edge"),
+            "/api/streams",
+            lambda answer: _is_ok("edge", answer),
+        ),
+        (
+            "ingest",
+            "ingest",
+            f"unix:{run}/ingest.sock",
+            "/stat",
+            lambda answer: _is_ok("ingest", answer),
+        ),
     ]
-    findings = []
-    for part, place, path, judge in checks:
+    findings = _undelivered(Path(run) / STATUS_FILE) if "courier" in processes else []
+    for process, part, place, path, judge in checks:
+        if process not in processes or (part == "ingest" and "web" in processes):
+            continue  # web looks at every ingest
         try:
             findings += judge(get(place, path, https))
         except (OSError, http.client.HTTPException) as error:
             findings.append(Finding(part, f"{place}{path}: {error or type(error).__name__}"))
     return findings
+
+
+def _undelivered(status: Path) -> list[Finding]:
+    """What the courier says of its stores."""
+    try:
+        if time.time() - status.stat().st_mtime > COURIER_LATE:
+            return [Finding("courier", "it has not said for a while how deliveries go")]
+        return [Finding("courier", trouble) for trouble in json.loads(status.read_text()).values()]
+    except (OSError, ValueError) as error:
+        return [Finding("courier", f"it does not say how deliveries go: {error}")]
 
 
 def _is_ok(part: str, answer: Answer, status: int = 200) -> list[Finding]:
@@ -126,8 +161,16 @@ def last_words(log: Path) -> list[str]:
         return list(deque((line.rstrip() for line in lines), maxlen=LOG_LINES))
 
 
-def report(findings: list[Finding], logs: Path) -> str:
+def own_of(findings: list[Finding], processes: Container[str]) -> list[Finding]:
+    """Without those about what this host does not run."""
+    return [f for f in findings if f.part not in ELSEWHERE or f.part in processes]
+
+
+def report(findings: list[Finding], logs: Path | None) -> str:
+    """With the last words of what is not well, where its log is here."""
     text = [f"  {finding.part}: {finding.detail}" for finding in findings]
+    if logs is None:
+        return "\n".join(text)
     for name in dict.fromkeys(LOGS.get(finding.part, "web") for finding in findings):
         if words := last_words(logs / f"{name}.log"):
             text += ["", f"  The last lines of {logs / name}.log:"]
@@ -142,9 +185,13 @@ def main() -> int:
     env = environment.read()
     addresses = Addresses.read(env.bind)
     deadline = time.monotonic() + wait
-    while findings := look(addresses, env.run, env.https):
+    while findings := look(addresses, env.run, env.https, env.processes):
+        # Hosts are set up one after the other.
+        if wait and not (own := own_of(findings, env.processes)):
+            sys.stdout.write("  Not there yet, on other hosts:\n" + report(findings, None) + "\n")
+            return 0
         if time.monotonic() >= deadline:
-            sys.stderr.write(report(findings, env.var / "log") + "\n")
+            sys.stderr.write(report(own if wait else findings, env.var / "log") + "\n")
             return 1
         time.sleep(0.25)
     return 0

@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 
@@ -19,9 +20,14 @@ FOLDER = Path(__file__).resolve().parent
 TEMPLATES = {
     "ingest.conf": FOLDER / "nginx/ingest.conf.template",
     "edge.conf": FOLDER / "nginx/edge.conf.template",
+    "edge-cache.conf": FOLDER / "nginx/edge-cache.conf.template",
+    "http.conf": FOLDER / "nginx/http.conf.template",
     "live.conf": FOLDER / "nginx/live.conf.template",
     "redis.conf": FOLDER / "redis.conf.template",
 }
+INCLUDED = {"edge.conf": ("http.conf", "live.conf"), "edge-cache.conf": ("http.conf",)}
+CONTROL = FOLDER / "nginx/control.conf.template"
+STORE = FOLDER / "nginx/store.conf.template"
 MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/share/nginx/modules"))
 # A value must not be able to end the quotes or the line it stands in.
 UNSAFE = re.compile(r"[\"'\\;{}$\n\r]")
@@ -46,12 +52,16 @@ def fill(text: str, values: dict[str, str]) -> str:
 def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str]:
     """The values that stand inside quotes. Raises SystemExit naming one that would break out."""
     redis = RedisAddress.parse(env.redis_url)
+    told = told_of_ingest(env, addresses)
     values = {
         "var": str(env.var),
         "run": env.run,
         "ingest_secret": env.ingest_secret,
         "ingest_node": env.ingest_node,
-        "backend": addresses.local("backend"),
+        "control": addresses.control,
+        "store": addresses.store,
+        "told_control": told[0],
+        "told_pull": told[1],
         "redis_host": "127.0.0.1" if redis.host == "localhost" else redis.host,
         "redis_port": str(redis.port),
         "redis_password": redis.password,
@@ -64,6 +74,28 @@ def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str
     return values
 
 
+def told_of_ingest(env: environment.Environment, addresses: Addresses) -> tuple[str, str]:
+    """Where other hosts reach the ingest's /control and its streams; empty: they do not."""
+    if not addresses.control:
+        return "", ""
+    host = addresses.control.rpartition(":")[0]
+    control, pull = env.ingest_url, os.environ.get("LIVESTREAM_RTMP_PULL_URL", "")
+    if control.startswith("unix:"):
+        if host in ("0.0.0.0", "[::]"):
+            raise SystemExit(
+                f"LIVESTREAM_INGEST_CONTROL={addresses.control} does not say where other hosts "
+                "reach the ingest; write this host's internal address, or LIVESTREAM_INGEST_URL="
+                "http://NAME:PORT and LIVESTREAM_RTMP_PULL_URL=rtmp://NAME:PORT/live besides."
+            )
+        control = f"http://{addresses.control}"
+    if not pull and addresses.rtmp_bind not in ("0.0.0.0", "::", host.strip("[]")):
+        raise SystemExit(
+            f"Other hosts are to pull streams from {host}, but RTMP listens on "
+            f"{addresses.rtmp_bind} only; set LIVESTREAM_RTMP_BIND."
+        )
+    return control, pull or f"rtmp://{host}:{addresses.rtmp}/live"
+
+
 def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -> dict[str, str]:
     """The values that are whole directives."""
     proxies = os.environ.get("LIVESTREAM_TRUSTED_PROXY", "").replace(",", " ").split()
@@ -73,6 +105,9 @@ def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -
     for proxy in proxies:
         if not re.fullmatch(r"[0-9a-fA-F.:/]+", proxy):
             raise SystemExit(f"LIVESTREAM_TRUSTED_PROXY: {proxy!r} is not an address or network.")
+    workers = [str(network) for network in env.workers]
+    # One that is away is the only one, or is left alone for a while.
+    patience = "max_fails=1 fail_timeout=10s" if addresses.backends[1:] else "max_fails=0"
     return {
         # Only root may give a user; anybody else's nginx stays who it is.
         "user": "user root;" if os.geteuid() == 0 else "",
@@ -81,6 +116,16 @@ def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -
         "rtmp_listens": _each("listen {} so_keepalive=10s:5s:3;", addresses.listens("rtmp")),
         "web_listens": _each("listen {} backlog=1024;", addresses.listens("web")),
         "edge_listens": _each("listen {} backlog=1024;", addresses.listens("edge")),
+        "backends": _each(f"server {{}} {patience};", addresses.backends),
+        "spare_backends": _each(f"server {{}} {patience} backup;", addresses.backends),
+        # Not in turn: of two origins, one may be a segment ahead of the other.
+        "origins": "\n".join(
+            f"server {origin} max_fails=2 fail_timeout=5s{' backup' if number else ''};"
+            for number, origin in enumerate(addresses.origins)
+        ),
+        "cache_size": env.edge_cache,
+        "allow_play": _each("allow play {};", workers),
+        "allow_workers": _each("allow {};", workers),
         "real_ip_from": _each("set_real_ip_from {};", proxies),
         "trusted": _each("{} 1;", proxies),
     }
@@ -103,7 +148,7 @@ def write(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _each(directive: str, values: list[str]) -> str:
+def _each(directive: str, values: Iterable[str]) -> str:
     return "\n".join(directive.format(value) for value in values)
 
 
@@ -114,7 +159,10 @@ def main(names: list[str]) -> None:
     values = scalars(env, addresses) | lines(env, addresses, soft_limit)
     if "ingest.conf" in names:
         values["rtmp_module"] = rtmp_module()
-    for name in names:
+    values["control_server"] = fill(CONTROL.read_text(), values) if addresses.control else ""
+    values["store_server"] = fill(STORE.read_text(), values) if addresses.store else ""
+    included = {part for name in names for part in INCLUDED.get(name, ())}
+    for name in sorted(included | set(names)):
         write(env.var / "conf" / name, fill(TEMPLATES[name].read_text(), values))
 
 

@@ -4,8 +4,11 @@
 (default: `env` in the state folder) is read first; real environment variables win over it.
 """
 
+import ipaddress
 import math
 import os
+import re
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +18,11 @@ from django.core.exceptions import ImproperlyConfigured
 from streams.origin.pressure import Watermark
 
 ROOT = Path(__file__).resolve().parent.parent
+# What one host may run; deploy/sh/process.sh knows how.
+PROCESSES = ("redis", "origin", "web", "worker", "beat", "ingest", "edge")
+SIZE = re.compile(r"[1-9][0-9]*[kmg]?")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,11 @@ class Environment:
     ingest_secret: str
     ingest_url: str
     ingest_node: str
+    ingest_control: str
+    workers: list[Network]
+    deliver_to: list[str]
+    edge_cache: str
+    processes: list[str]
     rtmp_pull_url: str
     ffmpeg_nice: int
     ffmpeg_memory: int
@@ -60,6 +73,7 @@ def read() -> Environment:
         environ.Env.read_env(env_file)
     env = environ.Env()
     run = env.str("LIVESTREAM_RUN", default="") or f"{var}/run"
+    ingest_control = env.str("LIVESTREAM_INGEST_CONTROL", default="")
     rtmp_port = env.int("LIVESTREAM_RTMP_PORT", default=1935)
     return Environment(
         secret_key=_secret(env, "SECRET_KEY"),
@@ -81,7 +95,14 @@ def read() -> Environment:
         open_ingest=_choice(env, "LIVESTREAM_OPEN_INGEST", ("off", "loopback")),
         ingest_secret=env.str("LIVESTREAM_INGEST_SECRET", default=""),
         ingest_url=env.str("LIVESTREAM_INGEST_URL", default="") or f"unix:{run}/ingest.sock",
-        ingest_node=env.str("LIVESTREAM_INGEST_NODE", default="") or "local",
+        ingest_node=env.str("LIVESTREAM_INGEST_NODE", default="")
+        # Others know it by its name, so no two may have the same.
+        or (socket.gethostname()[:63] if ingest_control else "local"),
+        ingest_control=ingest_control,
+        workers=_networks(env, "LIVESTREAM_WORKERS"),
+        deliver_to=[url.rstrip("/") for url in _words(env, "LIVESTREAM_DELIVER_TO")],
+        edge_cache=_size(env, "LIVESTREAM_EDGE_CACHE", "10g"),
+        processes=_processes(env, "LIVESTREAM_PROCESSES"),
         rtmp_pull_url=env.str("LIVESTREAM_RTMP_PULL_URL", default="")
         or f"rtmp://127.0.0.1:{rtmp_port}/live",
         ffmpeg_nice=int(_number(env, "LIVESTREAM_FFMPEG_NICE", 5, most=19)),
@@ -131,6 +152,38 @@ def _number(env: environ.Env, name: str, default: float, most: float = math.inf)
         limit = f" and at most {most:g}" if most < math.inf else ""
         raise ImproperlyConfigured(f"{name} is {value!r}; it takes a number of at least 0{limit}.")
     return number
+
+
+def _words(env: environ.Env, name: str) -> list[str]:
+    value: str = env.str(name, default="")
+    return value.replace(",", " ").split()
+
+
+def _size(env: environ.Env, name: str, default: str) -> str:
+    value: str = env.str(name, default="") or default
+    if not SIZE.fullmatch(value):
+        raise ImproperlyConfigured(f"{name} is {value!r}; write bytes, or 500m, or 10g.")
+    return value
+
+
+def _networks(env: environ.Env, name: str) -> list[Network]:
+    try:
+        return [ipaddress.ip_network(word) for word in _words(env, name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name}: {error}; write addresses or networks: 10.0.0.5, 10.0.1.0/24."
+        ) from None
+
+
+def _processes(env: environ.Env, name: str) -> list[str]:
+    """Two more come by themselves: `courier` where a worker delivers, `keeper` beside a store."""
+    words = _words(env, name) or list(PROCESSES)
+    if unknown := set(words) - set(PROCESSES):
+        raise ImproperlyConfigured(
+            f"{name}: there is no {' or '.join(sorted(unknown))}; there are {' '.join(PROCESSES)}."
+        )
+    delivers = "worker" in words and bool(_words(env, "LIVESTREAM_DELIVER_TO"))
+    return words + ["courier"] * delivers + ["keeper"] * bool(_words(env, "LIVESTREAM_STORE"))
 
 
 def _watermark(env: environ.Env, name: str, default: str) -> Watermark:

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from streams.identity import HOST
 from streams.ladder import cost
@@ -140,11 +141,19 @@ def leave_to_another(now: datetime, waited: float) -> bool:
 
 
 def another_host_has_room(reckoned: float, now: datetime) -> bool:
-    others = Host.objects.filter(seen_at__gt=now - SEEN_WITHIN).exclude(name=HOST)
     return any(
         Load(host.cores, host.used, host.cost_factor, host.broadcasts).room_for(reckoned)
-        for host in others
+        for host in _other_hosts(now)
     )
+
+
+def another_host_is_there(now: datetime) -> bool:
+    """Whether its workers were at work lately."""
+    return _other_hosts(now).exists()
+
+
+def _other_hosts(now: datetime) -> QuerySet[Host]:
+    return Host.objects.filter(seen_at__gt=now - SEEN_WITHIN).exclude(name=HOST)
 
 
 def forget_hosts(now: datetime) -> None:

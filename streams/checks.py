@@ -77,6 +77,10 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
         "PUBLIC_HLS_URL": (settings.PUBLIC_HLS_URL, ("http", "https")),
         "LIVESTREAM_INGEST_URL": (settings.INGEST_URL, ("unix", "http")),
         "LIVESTREAM_RTMP_PULL_URL": (settings.RTMP_PULL_URL, ("rtmp",)),
+        **{
+            f"LIVESTREAM_DELIVER_TO ({number})": (url, ("http",))
+            for number, url in enumerate(settings.DELIVER_TO, 1)
+        },
     }
     return [
         Error(
@@ -144,5 +148,21 @@ def check_mongodb_password(**_: Any) -> list[CheckMessage]:
             "MONGODB_URI has no user and password, and its host is not this machine.",
             hint="Start mongod with --auth, and write mongodb://USER:PASSWORD@HOST/….",
             id="streams.W002",
+        )
+    ]
+
+
+@register(Tags.compatibility)
+def check_several_hosts(**_: Any) -> list[CheckMessage]:
+    """A database in a file is on the host of all who use it."""
+    elsewhere = {"web", "worker"} - set(settings.ENV.processes)
+    if settings.MONGODB_URI or len(elsewhere) != 1:
+        return []
+    return [
+        Error(
+            f"This host runs no {elsewhere.pop()}, and its database is a file that no other host "
+            "can use.",
+            hint="Set MONGODB_URI on every host of web, worker and beat.",
+            id="streams.E010",
         )
     ]

@@ -22,7 +22,8 @@ from streams.ingest import (
     mark_gone,
     mark_gone_anew,
 )
-from streams.ingest_node import IngestNode, IngestUnreachable
+from streams.ingest_node import IngestUnreachable
+from streams.ingest_nodes import IngestNodes
 from streams.lease import Lease
 from streams.models import Broadcast, Run
 from streams.once import update_once
@@ -51,10 +52,10 @@ STATES_TOLD = {
 class BroadcastDesk:
     """Implements `streams.supervisor.roles.Desk`."""
 
-    def __init__(self, held: Lease, board: Board, node: IngestNode, root: Path) -> None:
+    def __init__(self, held: Lease, board: Board, nodes: IngestNodes, root: Path) -> None:
         self._lease = held
         self._board = board
-        self._node = node
+        self._nodes = nodes
         self._root = root
         self._journal = Journal(held.broadcast_id)
         self._reported_at = float("-inf")
@@ -78,12 +79,13 @@ class BroadcastDesk:
             gave_up=bool(row.gave_up_on) and row.gave_up_on == row.ingest_name,
             # A ladder without encoded renditions is tried anew like one that lacks some.
             shed=max(row.shed, int(row.copy_only)),
+            node=row.ingest_node,
         )
 
     def _look_for_publisher(self, row: Broadcast, now: datetime) -> None:
         """Whether the ingest has the publisher, whatever callbacks said."""
         try:
-            publishers = self._node.publishers()
+            publishers = self._nodes.named(row.ingest_node).publishers()
         except IngestUnreachable:
             publishers = None
         if publishers is not None and is_missing(row, publishers, now):
@@ -171,10 +173,10 @@ class BroadcastDesk:
         if not closed:
             self._board.forget()
             return False
-        drop_quietly(self._node, row.ingest_name)
+        drop_quietly(self._nodes.named(row.ingest_node), row.ingest_name)
         try:
-            run_folder.end_broadcast(self._root, row.stream.name, row.pk.hex, now)
-        except OSError as error:  # a full disk; the garbage collector closes it from the record
+            self._close_folder(row, now)
+        except OSError as error:  # a full disk; it is closed from the record later
             logger.warning("the folder of %s is not closed yet: %s", row.stream.name, error)
         self._settle_quietly(row, now)
         self.tell(EventKind.ENDED, note or farewell(reason))
@@ -189,6 +191,18 @@ class BroadcastDesk:
         self._flush_quietly()
         with record():
             lease.release(self._lease)
+
+    def _close_folder(self, row: Broadcast, now: datetime) -> None:
+        if row.last_segment_at is not None:  # perhaps all of it was made on another host
+            run_folder.open_broadcast(
+                self._root,
+                row.stream.name,
+                row.pk.hex,
+                row.started_at,
+                row.stream.grace_seconds,
+                self._lease.fence,
+            )
+        run_folder.end_broadcast(self._root, row.stream.name, row.pk.hex, now)
 
     def _settle_quietly(self, row: Broadcast, now: datetime) -> None:
         """Runs that no holder lived to close."""

@@ -18,11 +18,14 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from streams import capacity, disk, lease
+from streams.closing import close_over
 from streams.crew import Crew
 from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
-from streams.ingest_node import IngestUnreachable, node
+from streams.ingest_node import IngestNode
+from streams.ingest_nodes import nodes
 from streams.ladder.stat import Publisher
 from streams.models import Broadcast, Run
+from streams.supervisor import isolation
 from streams.supervisor.process import Process, find_runs, put_down_all
 from streams.supervisor.states import AT_WORK
 
@@ -44,6 +47,7 @@ class Foreman(threading.Thread):
         self._crew = crew
         self._root = root
         self._stopping = threading.Event()
+        self._lease_ends_in = EVERY
 
     def run(self) -> None:
         try:
@@ -52,7 +56,8 @@ class Foreman(threading.Thread):
                     return
                 began = time.monotonic()
                 self._round(thorough=number % THOROUGH_EVERY == 0)
-                self._stopping.wait(max(0.5, EVERY - (time.monotonic() - began)))
+                due = min(EVERY, self._lease_ends_in)
+                self._stopping.wait(max(0.5, due - (time.monotonic() - began)))
         finally:
             connections.close_all()
 
@@ -60,9 +65,15 @@ class Foreman(threading.Thread):
         # Each by itself, and first what needs no database: that may take long to say that it is
         # away, and a disk that is full must not keep broadcasts from being driven.
         self._do(lambda: disk.relieve(self._root))
-        if self._do(lambda: reconcile(self._crew)) and thorough:
+        self._lease_ends_in = EVERY
+        if self._do(self._reconcile) and thorough:
             self._do(lambda: put_down_strays(self._root))
+            self._do(isolation.remove_leftovers)
+            self._do(lambda: close_over(self._root, timezone.now()))
             self._do(lambda: capacity.report(timezone.now()))
+
+    def _reconcile(self) -> None:
+        self._lease_ends_in = reconcile(self._crew)
 
     def _do(self, work: Callable[[], object]) -> bool:
         """Whether the database was there, if it was asked for."""
@@ -80,27 +91,28 @@ class Foreman(threading.Thread):
         self._stopping.set()
 
 
-def reconcile(crew: Crew) -> None:
-    """One round: who left, who is driven by nobody, who publishes to nothing."""
+def reconcile(crew: Crew) -> float:
+    """One round: who left, who is driven by nobody, who publishes to nothing. Returns in how many
+    seconds the next lease runs out, should nobody renew it."""
     now = timezone.now()
-    try:
-        publishers: dict[str, Publisher] | None = node.publishers()
-    except IngestUnreachable as error:
-        logger.warning("reconciling without the ingest: %s", error)
-        publishers = None
+    publishers = nodes.publishers()
     broadcasts = list(Broadcast.briefly().filter(open_key__isnull=False))
     for broadcast in broadcasts:
-        if publishers is not None and is_missing(broadcast, publishers, now):
+        if is_missing(broadcast, publishers.get(broadcast.ingest_node), now):
             mark_gone(broadcast, gone_since(broadcast, now))
         if lease.is_free(broadcast, now):
             crew.take(broadcast.pk)
-    if publishers is not None:
-        _drop_strangers(publishers, {broadcast.ingest_name for broadcast in broadcasts})
+    known = {broadcast.ingest_name for broadcast in broadcasts}
+    for name, found in publishers.items():
+        _drop_strangers(nodes.named(name), found or {}, known)
+    nodes.note_seen({name for name, found in publishers.items() if found is not None}, now)
     with suppress(RedisError, OSError):
         cache.set(RECONCILED_AT, now.timestamp(), timeout=3600)
+    held = [row for row in broadcasts if not lease.is_free(row, now)]
+    return min(((row.lease_until - now).total_seconds() for row in held), default=lease.LONGEST)
 
 
-def _drop_strangers(publishers: dict[str, Publisher], known: set[str]) -> None:
+def _drop_strangers(node: IngestNode, publishers: dict[str, Publisher], known: set[str]) -> None:
     """Disconnect publishers of broadcasts that are over, so that they publish anew or stop."""
     for name, publisher in publishers.items():
         if name not in known and publisher.time_ms > STRANGER_PATIENCE * 1000:

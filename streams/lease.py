@@ -13,6 +13,7 @@ from streams.once import update_once
 
 TERM = timedelta(seconds=15)
 RENEW_EVERY = 5.0  # seconds
+LONGEST = TERM.total_seconds()
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from streams import capacity, lease, timeline
+from streams import capacity, continuation, lease, timeline
 from streams.board import record
 from streams.capacity import Plan
 from streams.identity import HOST
-from streams.ingest_node import IngestNode, IngestUnreachable
+from streams.ingest_node import IngestUnreachable
+from streams.ingest_nodes import IngestNodes
 from streams.ladder import cost
 from streams.ladder.arguments import ffmpeg_arguments
 from streams.ladder.probe import ProbeError, probe
@@ -29,7 +30,7 @@ from streams.models import Broadcast, Run
 from streams.once import insert_once
 from streams.origin import run_folder
 from streams.origin.output import RunOutput
-from streams.origin.run_folder import NOTHING_BEFORE, Before
+from streams.origin.run_folder import Continuation
 from streams.sources import RunSource, choose_source, record_of, shape
 from streams.supervisor.ending import classify, explain, not_started
 from streams.supervisor.look import last_words
@@ -53,8 +54,6 @@ PROBE_TIMEOUT = 6.0
 # So long after a publish, its publisher may still be waiting for the hook's answer.
 EARLY = 2.0
 MEDIA_PATIENCE = 20.0
-# Segments that may have been made since their number was last written down.
-UNREPORTED = 30
 # Empty: announced, but not seen yet.
 PLAYABLE = ("h264", "")
 ENHANCED = ("jpeg", "mjpeg", "screenvideo", "flashsv")
@@ -63,16 +62,17 @@ ENHANCED = ("jpeg", "mjpeg", "screenvideo", "flashsv")
 class BroadcastStudio:
     """Implements `streams.supervisor.roles.Studio`."""
 
-    def __init__(self, held: Lease, node: IngestNode, root: Path) -> None:
+    def __init__(self, held: Lease, nodes: IngestNodes, root: Path) -> None:
         self._lease = held
-        self._node = node
+        self._nodes = nodes
         self._root = root
         self._waiting: tuple[str, float] | None = None
-        # Both of the run that is watched.
+        # All of the run that is watched.
+        self._node = nodes.local
         self._source = RunSource(held)
         self._output: RunOutput | None = None
         self._missing = capacity.USUAL  # cores that the qualities it goes without would take
-        self._inspector = Inspector(settings.RTMP_PULL_URL)
+        self._inspector = Inspector()
 
     def adopt(self) -> RunHandle | None:
         """Take over the newest run that still lives on this host; settle all others."""
@@ -103,7 +103,9 @@ class BroadcastStudio:
         try:
             if self._unfinished().filter(pk=run.pk).update(fence=self._lease.fence) != 1:
                 raise LeaseLost
-            self._source.adopt(Broadcast.objects.get(pk=run.broadcast_id), run)
+            broadcast = Broadcast.objects.get(pk=run.broadcast_id)
+            self._node = self._nodes.named(broadcast.ingest_node)
+            self._source.adopt(broadcast, run)
         except BaseException:
             process.leave()
             raise
@@ -149,7 +151,8 @@ class BroadcastStudio:
             settled=self._source.settled,
         )
 
-    def start(self, ingest_name: str) -> RunHandle | None:
+    def start(self, ingest_name: str, node: str) -> RunHandle | None:
+        self._node = self._nodes.named(node)
         early = self._is_early(ingest_name)
         source = None if early else self._describe(ingest_name)
         if source is None and not early:
@@ -159,6 +162,7 @@ class BroadcastStudio:
                 f"The video is {_said(source.video.codec)}; set the encoder to H.264 (x264, NVENC "
                 "H.264…)."
             )
+        before = self._after_the_last_run()
         with record(), capacity.deciding() as load:
             # Describing may have taken longer than the lease had left.
             if not lease.renew(self._lease):
@@ -172,7 +176,7 @@ class BroadcastStudio:
             choice = choose_source(broadcast, profile, source)
             ladder = choice.ladder(choice.source)
             plan = capacity.plan(choice.source, ladder, broadcast.shed, load)
-            run = self._open_run(broadcast, ingest_name, plan)
+            run = self._open_run(broadcast, ingest_name, plan, before)
             if plan.copy_only and not broadcast.copy_only:
                 timeline.note(broadcast.pk, EventKind.NO_ROOM, plan.note, run_number=run.number)
         adaptive = choice.adaptive and plan.renditions == ladder
@@ -212,15 +216,29 @@ class BroadcastStudio:
                 )
             raise
 
-    def _open_run(self, broadcast: Broadcast, ingest_name: str, plan: Plan) -> Run:
-        rows = Run.objects.filter(broadcast=broadcast)
-        newest = rows.order_by("-number").first()
+    def _after_the_last_run(self) -> Continuation:
+        """Its folder's beginning, and where the numbers go on; other hosts may have to be asked."""
+        with record():
+            row = Broadcast.objects.prefetch_related("stream").get(pk=self._lease.broadcast_id)
+        stream = row.stream
+        run_folder.open_broadcast(
+            self._root,
+            stream.name,
+            row.pk.hex,
+            row.started_at,
+            stream.grace_seconds,
+            self._lease.fence,
+        )
+        with record():
+            return continuation.after(row, self._root)
+
+    def _open_run(
+        self, broadcast: Broadcast, ingest_name: str, plan: Plan, before: Continuation
+    ) -> Run:
+        newest = Run.objects.filter(broadcast=broadcast).order_by("-number").first()
         number = newest.number + 1 if newest is not None else 1
         run_id: UUID = uuid4()
         stream = broadcast.stream
-        run_folder.open_broadcast(
-            self._root, stream.name, broadcast.pk.hex, broadcast.started_at, stream.grace_seconds
-        )
         # The row first: it takes the number, which no second folder may have.
         run = Run(
             id=run_id,
@@ -243,7 +261,8 @@ class BroadcastStudio:
                 plan.renditions,
                 SEGMENT_SECONDS,
                 fence=self._lease.fence,
-                before=_before(rows),
+                # Should the folders before it be lost or elsewhere, its numbers go on all the same.
+                before=before,
             )
         run.folder = str(opened.folder.relative_to(self._root))
         run.first_sequence = opened.first_sequence
@@ -257,7 +276,7 @@ class BroadcastStudio:
         argv = ffmpeg_arguments(
             source,
             renditions,
-            input_url=f"{settings.RTMP_PULL_URL}/{run.ingest_name}",
+            input_url=self._node.pull(run.ingest_name),
             folder=folder,
             segment_seconds=SEGMENT_SECONDS,
             adaptive=adaptive,
@@ -298,7 +317,7 @@ class BroadcastStudio:
             if source.complete:
                 return source
             with contextlib.suppress(ProbeError):
-                return probe(f"{settings.RTMP_PULL_URL}/{ingest_name}", PROBE_TIMEOUT)
+                return probe(self._node.pull(ingest_name), PROBE_TIMEOUT)
         if waited > MEDIA_PATIENCE:
             # nginx's own idle timer starts with the first picture or sound.
             raise SourceRefused(
@@ -337,8 +356,9 @@ class BroadcastStudio:
             self._inspector.close()
             return None
         now = time.monotonic()
+        url = self._node.pull(run.ingest_name)
         inspection = self._inspector.look(
-            now, run.ingest_name, shape(self._source.now), now - run.began, self._rungs
+            now, url, shape(self._source.now), now - run.began, self._rungs
         )
         if inspection is None:
             return None
@@ -360,18 +380,6 @@ class BroadcastStudio:
                 return capacity.load().room_for(self._missing)
         except Unavailable:
             return False
-
-
-def _before(rows: QuerySet[Run]) -> Before:
-    """Should the folders before it be lost, a run's numbers go on all the same."""
-    opened = rows.exclude(folder="")
-    # A stale holder may have opened a later one, which counts for nothing.
-    newest = opened.order_by("-fence", "-number").first()
-    if newest is None:
-        return NOTHING_BEFORE
-    names = tuple(rendition["name"] for rendition in newest.renditions)
-    sequence = newest.first_sequence + newest.segments + UNREPORTED
-    return Before(newest.number, sequence, opened.count(), names)
 
 
 def _said(codec: str) -> str:

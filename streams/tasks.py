@@ -17,10 +17,8 @@ from redis.exceptions import RedisError
 from streams import capacity, foreman
 from streams.crew import Crew
 from streams.foreman import Foreman
-from streams.ingest_node import node
+from streams.ingest_nodes import forget_nodes, nodes
 from streams.models import Broadcast, Stream
-from streams.origin import run_folder
-from streams.supervisor import isolation
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +28,7 @@ HANDED_OVER_WITHIN = 8.0
 @once
 def crew() -> Crew:
     """The supervisors of this worker process."""
-    return Crew(node, Path(settings.HLS_ROOT), settings.MOST_BROADCASTS)
+    return Crew(nodes, Path(settings.HLS_ROOT), settings.MOST_BROADCASTS)
 
 
 @once
@@ -99,18 +97,8 @@ def forget_orphans() -> None:
 
 @shared_task
 def collect_garbage() -> None:
-    """Close folders of broadcasts whose row is closed, and remove what nobody plays any more."""
-    root = Path(settings.HLS_ROOT)
-    isolation.remove_leftovers()
-    capacity.forget_hosts(timezone.now())
+    """Forget what is no more."""
+    now = timezone.now()
+    capacity.forget_hosts(now)
+    forget_nodes(now)
     forget_orphans()
-    # Folders before rows: a broadcast that begins meanwhile is not among them.
-    unended = list(run_folder.unended_broadcasts(root))
-    rows = Broadcast.objects.filter(open_key__isnull=False)
-    open_now = {pk.hex for pk in rows.values_list("pk", flat=True)}
-    for stream, broadcast in unended:
-        if broadcast not in open_now:
-            try:
-                run_folder.end_broadcast(root, stream, broadcast, timezone.now())
-            except OSError as error:
-                logger.warning("the folder of %s could not be closed: %s", stream, error)

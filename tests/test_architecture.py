@@ -16,9 +16,12 @@ LAYERS: list[tuple[str, ...]] = [
     (
         "streams.presence",
         "streams.ingest_node",
+        "streams.ingest_nodes",
         "streams.identity",
         "streams.timeline",
         "streams.disk",
+        "streams.closing",
+        "streams.continuation",
     ),
     ("streams.lease", "streams.capacity"),
     ("streams.claim",),

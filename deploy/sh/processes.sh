@@ -1,7 +1,7 @@
 # supervisord and the processes under it: starting, stopping, looking. Sourced.
 
 # In the order of a restart: the origin is back before the web goes, which stands in for it.
-PROCESSES="redis origin web worker beat ingest edge"
+PROCESSES="redis origin web worker beat courier keeper ingest edge"
 CONF=$ROOT/deploy/supervisord.conf
 
 # supervisord's pid if the one in the pid file is really this installation's: a pid is a number
@@ -14,9 +14,40 @@ supervisor_pid() {
     printf '%s' "$pid"
 }
 
+# What this host runs; livestream/env.py says the same.
+active_processes() {
+    local name wanted
+    wanted=$(setting LIVESTREAM_PROCESSES "redis origin web worker beat ingest edge")
+    wanted=" ${wanted//,/ } "
+    if [[ $wanted == *" worker "* ]] && [ -n "$(setting LIVESTREAM_DELIVER_TO "")" ]; then
+        wanted+="courier "
+    fi
+    if [ -n "$(setting LIVESTREAM_STORE "")" ]; then wanted+="keeper "; fi
+    for name in $PROCESSES; do
+        case $wanted in *" $name "*) printf '%s ' "$name" ;; esac
+    done
+}
+
+runs_here() { # NAME…: whether this host runs one of them
+    local name active
+    active=" $(active_processes)"
+    for name in "$@"; do
+        case $active in *" $name "*) return 0 ;; esac
+    done
+    return 1
+}
+
 as_process() { # PROGRAM ARGUMENT…, with what the processes know
+    local name with=()
+    for name in $PROCESSES; do
+        if runs_here "$name" && [ "$name:${OWN_REDIS:-false}" != redis:false ]; then
+            with+=("LIVESTREAM_WITH_${name^^}=true")
+        else
+            with+=("LIVESTREAM_WITH_${name^^}=false")
+        fi
+    done
     as_user env LIVESTREAM_VAR="$LIVESTREAM_VAR" LIVESTREAM_RUN="$LIVESTREAM_RUN" \
-        LIVESTREAM_VENV="$LIVESTREAM_VENV" LIVESTREAM_OWN_REDIS="${OWN_REDIS:-false}" "$@"
+        LIVESTREAM_VENV="$LIVESTREAM_VENV" "${with[@]}" "$@"
 }
 
 supervised() { # supervisord or supervisorctl, and its arguments
@@ -36,8 +67,12 @@ need_setup() {
     fi
 }
 
+is_running() {
+    if by_systemd; then systemctl is-active --quiet livestream.target; else supervisor_pid >/dev/null; fi
+}
+
 need_running() {
-    supervisor_pid >/dev/null || fail "Nothing is running." "Start it: ./deploy/app.sh start"
+    is_running || fail "Nothing is running." "Start it: ./deploy/app.sh start"
 }
 
 # By who runs, after hand_over: root would follow a link that stands there. In /tmp somebody else
@@ -52,14 +87,20 @@ make_folders() {
 }
 
 start_processes() {
-    local needed=()
+    local needed=() OWN_REDIS=false
+    if by_systemd; then
+        systemctl start livestream.target
+        return
+    fi
     if supervisor_pid >/dev/null; then
         start_stopped
         return
     fi
     hand_over
     make_folders
-    OWN_REDIS=$(own_redis) || fail "There is no Redis to use; the reason is above."
+    if runs_here redis; then
+        OWN_REDIS=$(own_redis) || fail "There is no Redis to use; the reason is above."
+    fi
     if [ "$OWN_REDIS" = true ]; then needed=(redis); fi
     # Not as the service user: only root can see whose a port is.
     "$LIVESTREAM_VENV/bin/python" -m deploy.ports "${needed[@]}" ||
@@ -80,7 +121,9 @@ start_stopped() {
     local stopped
     mapfile -t stopped < <(control status | awk '$2 ~ /STOPPED|EXITED|FATAL/ {print $1}')
     for name in "${stopped[@]}"; do
-        if [ "$name" != redis ] || [ "$(own_redis)" = true ]; then control start "$name"; fi
+        if runs_here "$name" && { [ "$name" != redis ] || [ "$(own_redis)" = true ]; }; then
+            control start "$name"
+        fi
     done
 }
 
@@ -93,14 +136,17 @@ wait_until_well() { # SECONDS
 
 stop_processes() {
     local pid
-    if pid=$(supervisor_pid); then
+    if by_systemd; then
+        systemctl stop livestream@ingest
+        systemctl stop livestream.target
+    elif pid=$(supervisor_pid); then
         # First the way in, so that nobody publishes into a system that is leaving.
         control stop ingest >/dev/null
         control shutdown >/dev/null
         wait_for_end "$pid" 60
     fi
     rm -f "$LIVESTREAM_RUN/supervisord.pid"
-    manage end_broadcasts
+    if runs_here worker; then manage end_broadcasts; fi
 }
 
 wait_for_end() { # PID SECONDS
@@ -117,10 +163,7 @@ wait_for_end() { # PID SECONDS
 check_names() { # NAME…
     local name
     for name in "$@"; do
-        case " $PROCESSES " in
-            *" $name "*) ;;
-            *) fail "There is no process named '$name'." "There are: $PROCESSES" ;;
-        esac
+        runs_here "$name" || fail "There is no process named '$name'." "There are: $(active_processes)"
     done
 }
 
@@ -129,15 +172,31 @@ check_names() { # NAME…
 restart_processes() { # NAME…
     local name names=("$@")
     check_names "${names[@]}"
-    add_new_programs
+    if ! by_systemd; then add_new_programs; fi
     if [ ${#names[@]} -eq 0 ]; then
-        names=(origin web worker beat)
+        for name in origin web worker beat courier keeper; do
+            if runs_here "$name"; then names+=("$name"); fi
+        done
         say "Restarting ${names[*]}, reloading edge. Broadcasts go on; 'restart ingest' would throw the publishers off."
-        reload_edge
+        if runs_here edge; then reload_edge; fi
+        if ! by_systemd; then stop_strangers; fi
     fi
     # One after the other: all at once they would all be away until the last one has stopped.
     for name in $PROCESSES; do
-        case " ${names[*]} " in *" $name "*) control restart "$name" ;; esac
+        case " ${names[*]} " in *" $name "*) restart_process "$name" ;; esac
+    done
+}
+
+restart_process() { # NAME
+    if by_systemd; then systemctl restart "livestream@$1"; else control restart "$1"; fi
+}
+
+# Those that this host is no longer to run.
+stop_strangers() {
+    local name running
+    mapfile -t running < <(control status | awk '$2 == "RUNNING" {print $1}')
+    for name in "${running[@]}"; do
+        if [ "$name" != redis ] && ! runs_here "$name"; then control stop "$name"; fi
     done
 }
 
@@ -145,7 +204,7 @@ restart_processes() { # NAME…
 add_new_programs() {
     local name known
     mapfile -t known < <(control status | awk '{print $1}')
-    for name in $PROCESSES; do
+    for name in $(active_processes); do
         case " ${known[*]} " in *" $name "*) continue ;; esac
         control reread >/dev/null
         control add "$name"
@@ -154,17 +213,25 @@ add_new_programs() {
 
 # Its connections stay: who watches through it notices nothing.
 reload_edge() {
+    if by_systemd; then
+        systemctl reload-or-restart livestream@edge
+        return
+    fi
     as_process deploy/sh/process.sh edge-config || fail "The edge's new configuration is wrong, as said above."
     control signal HUP edge >/dev/null || control start edge
 }
 
 show_status() {
     local well=0
-    if ! supervisor_pid >/dev/null; then
+    if ! is_running; then
         say "Nothing is running. Start it: ./deploy/app.sh start"
         return 1
     fi
-    control status | awk '!($1 == "redis" && /Not started/)' || true
+    if by_systemd; then
+        systemctl --no-pager --all --plain list-units 'livestream@*'
+    else
+        control status | awk '!/STOPPED +Not started/' || true
+    fi
     if as_user "$LIVESTREAM_VENV/bin/python" -m deploy.health; then
         say "All parts are well."
     else
@@ -174,6 +241,7 @@ show_status() {
 }
 
 show_logs() { # [NAME]
+    if by_systemd; then exec journalctl --lines 50 --follow --unit "livestream@${1-*}"; fi
     local files=("$LIVESTREAM_VAR"/log/*.log)
     if [ $# -gt 0 ]; then
         check_names "$1"

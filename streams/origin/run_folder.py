@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from streams.origin import layout, link, segment_file
+from streams.origin import layout, segment_file
 from streams.origin.disk import run_folders
 
 
@@ -29,33 +29,39 @@ class Entry(Protocol):
 
 
 @dataclass(frozen=True)
-class Before:
-    """What the record knows of the run before, should its folder be lost: its number, from where
-    at least sequence numbers go on (media and discontinuity), its renditions' names."""
+class Continuation:
+    """Where the numbers of the next run begin, and the names players may ask for. `number`: of the
+    run that it comes after."""
 
-    number: int
-    sequence: int
+    first_sequence: int
     discontinuities: int
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...]
+    number: int = 0
 
 
-NOTHING_BEFORE = Before(0, 0, 0)
+AT_THE_BEGINNING = Continuation(0, 0, ())
 
 
 def open_broadcast(
-    root: Path, stream: str, broadcast_hex: str, started_at: datetime, grace_seconds: float
+    root: Path,
+    stream: str,
+    broadcast_hex: str,
+    started_at: datetime,
+    grace_seconds: float,
+    fence: int = 0,
 ) -> Path:
-    """Make the broadcast's folder and point `current` at it. Calling it again changes nothing."""
+    """Make the broadcast's folder. `fence`: the lease's, by which hosts that write to the same
+    broadcast are told apart. Calling it again changes nothing."""
     folder = _broadcast(root, stream, broadcast_hex)
     folder.mkdir(parents=True, exist_ok=True)
     facts = {
         "broadcast": broadcast_hex,
         "started_at": started_at.isoformat(),
         "grace_seconds": grace_seconds,
+        "fence": fence,
         "ended_at": None,
     }
     _write_json(folder / layout.BROADCAST_FILE, facts)
-    link.point(folder.parent / layout.CURRENT, broadcast_hex)
     return folder
 
 
@@ -68,7 +74,7 @@ def open_run(
     renditions: Sequence[Entry],
     segment_seconds: int,
     fence: int = 0,
-    before: Before = NOTHING_BEFORE,
+    before: Continuation = AT_THE_BEGINNING,
 ) -> Opened:
     """Make a run's folder with one folder per rendition, ready for FFmpeg.
 
@@ -84,7 +90,7 @@ def open_run(
     earlier = _newest_before(broadcast, number)
     first, discontinuities, names = _continuation(broadcast / earlier) if earlier else (0, 0, [])
     if not earlier or layout.run_number(earlier) < before.number:
-        first = max(first, before.sequence)
+        first = max(first, before.first_sequence)
         discontinuities = max(discontinuities, before.discontinuities)
     # Under another name until it is whole: no later run could be numbered after half a folder.
     growing = broadcast / f".{folder.name}"
@@ -124,14 +130,11 @@ def adopt_run(folder: Path, fence: int) -> None:
 
 
 def end_broadcast(root: Path, stream: str, broadcast_hex: str, ended_at: datetime) -> None:
-    """Note the end, so that playlists say so, and take `current` away if it is this broadcast's."""
+    """Note the end, so that playlists say so."""
     folder = _broadcast(root, stream, broadcast_hex)
     facts = read_json(folder / layout.BROADCAST_FILE)
     if facts is not None and facts.get("ended_at") is None:
         _write_json(folder / layout.BROADCAST_FILE, {**facts, "ended_at": ended_at.isoformat()})
-    current = folder.parent / layout.CURRENT
-    if link.read(current) == broadcast_hex:
-        current.unlink(missing_ok=True)
 
 
 def unended_broadcasts(root: Path) -> Iterator[tuple[str, str]]:

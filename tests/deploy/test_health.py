@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from deploy.health import LOG_LINES, Answer, Finding, parts, report
+from deploy.health import LOG_LINES, Answer, Finding, own_of, parts, report
 
 
 def test_each_failing_part_is_named_with_its_reason() -> None:
@@ -25,3 +25,9 @@ def test_the_last_words_of_the_log_are_shown(tmp_path: Path) -> None:
     said = report([Finding("ingest", "no answer")], tmp_path)
     assert "ingest: no answer" in said
     assert [line.strip() for line in said.splitlines()[-LOG_LINES:]] == lines[-LOG_LINES:]
+
+
+def test_a_host_is_set_up_before_those_that_run_the_rest() -> None:
+    worker, redis = Finding("worker", "no worker answers"), Finding("redis", "refused")
+    assert own_of([worker, redis], ["web"]) == [redis]
+    assert own_of([worker, redis], ["web", "worker"]) == [worker, redis]

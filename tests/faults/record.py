@@ -86,8 +86,8 @@ class SqliteRecord(Record):
 
 
 class MongoRecord(Record):
-    def __init__(self, var: Path) -> None:
-        self._database = mongod.client()[mongod.name_of(var)]
+    def __init__(self, database: Any) -> None:
+        self._database = database
 
     def rows(self, table: str, **columns: object) -> list[Row]:
         return list(self._database[f"streams_{table}"].find(columns))
@@ -111,4 +111,6 @@ class MongoRecord(Record):
 
 def record_of(var: Path) -> Record:
     """Of the installation with this state folder."""
-    return MongoRecord(var) if mongod.ON_MONGODB else SqliteRecord(var)
+    if mongod.ON_MONGODB:
+        return MongoRecord(mongod.client()[mongod.name_of(var)])
+    return SqliteRecord(var)

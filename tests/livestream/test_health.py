@@ -72,10 +72,19 @@ def test_only_this_machine_is_told_details(client: Client) -> None:
 
 
 @pytest.mark.django_db
+def test_this_machine_may_come_from_its_internal_address(client: Client) -> None:
+    for caller, told in (("10.0.0.5", True), ("10.0.0.6", False)):
+        answer = client.get(
+            "/health", REMOTE_ADDR=caller, SERVER_NAME="10.0.0.5", HTTP_HOST="localhost"
+        )
+        assert ("detail" in answer.json()["parts"]["disk"]) is told
+
+
+@pytest.mark.django_db
 def test_without_redis_the_ingest_is_not_blamed(
     monkeypatch: pytest.MonkeyPatch, settings: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setattr(health.node, "_get", lambda path: b"<rtmp></rtmp>")
+    monkeypatch.setattr(health.nodes.local, "_get", lambda path: b"<rtmp></rtmp>")
     settings.CACHES = {  # type: ignore[attr-defined]
         "default": {
             "BACKEND": "django_redis.cache.RedisCache",

@@ -1,5 +1,6 @@
 """System checks, one by one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,24 @@ def test_it_asks_the_database_only_where_that_is_wanted(monkeypatch: pytest.Monk
     (message,) = checks.check_database(databases=["default"])
     assert message.id == "streams.E003"
     assert "nobody is there" in message.msg
+
+
+@pytest.mark.parametrize(
+    ("processes", "uri", "found"),
+    [
+        (["web", "worker"], "", []),
+        (["ingest"], "", []),
+        (["web", "beat"], "", ["streams.E010"]),
+        (["worker"], "", ["streams.E010"]),
+        (["worker"], "mongodb://db.example.org/livestream", []),
+    ],
+)
+def test_a_file_is_no_database_for_several_hosts(
+    processes: list[str], uri: str, found: list[str], settings: LazySettings
+) -> None:
+    settings.ENV = replace(settings.ENV, processes=processes)
+    settings.MONGODB_URI = uri
+    assert ids(checks.check_several_hosts()) == found
 
 
 def _refuse() -> None:

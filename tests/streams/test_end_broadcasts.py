@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from streams import identity, lease
-from streams.models import Broadcast, Run, Stream
+from streams.models import Broadcast, Host, Run, Stream
 from streams.origin import run_folder
 from streams.supervisor.states import BroadcastState, RunState
 
@@ -32,7 +32,6 @@ def test_it_closes_the_row_and_the_folder(broadcast: Broadcast, tmp_path: Path) 
     assert broadcast.ended_at is not None
     assert Run.objects.get().state == RunState.ENDED
     assert list(run_folder.unended_broadcasts(tmp_path)) == []
-    assert not (tmp_path / "stream" / "current").is_symlink()
 
 
 def test_it_closes_what_a_killed_worker_of_this_host_drove(broadcast: Broadcast) -> None:
@@ -55,3 +54,21 @@ def test_it_leaves_alone_what_another_host_is_about_to_take_up_again(broadcast: 
     call_command("end_broadcasts")
     broadcast.refresh_from_db()
     assert broadcast.open_key is not None
+
+
+def test_where_another_host_is_at_work_its_broadcasts_go_on_there(broadcast: Broadcast) -> None:
+    held = lease.acquire(broadcast.pk, identity.make())
+    assert held is not None
+    Host.objects.create(name="elsewhere", seen_at=timezone.now())
+    call_command("end_broadcasts")
+    broadcast.refresh_from_db()
+    assert broadcast.open_key is not None
+    assert lease.is_free(broadcast, timezone.now())
+    assert Run.objects.get().state == RunState.ENDED  # nobody waits for it to be adopted
+
+
+def test_a_host_that_was_not_seen_lately_takes_nothing_over(broadcast: Broadcast) -> None:
+    Host.objects.create(name="elsewhere", seen_at=timezone.now() - timedelta(minutes=1))
+    call_command("end_broadcasts")
+    broadcast.refresh_from_db()
+    assert broadcast.open_key is None

@@ -46,6 +46,13 @@ def test_a_broadcast_with_a_driver_is_left_alone(broadcast: Broadcast) -> None:
     assert reconcile() == []
 
 
+def test_the_next_round_comes_no_later_than_a_lease_runs_out(broadcast: Broadcast) -> None:
+    """A host that is lost gives no lease back."""
+    ends = timezone.now() + timedelta(seconds=1)
+    Broadcast.objects.update(lease_until=ends, holder="other")
+    assert 0 < foreman.reconcile(FakeCrew()) <= 1  # type: ignore[arg-type]
+
+
 def test_a_closed_broadcast_is_left_alone(broadcast: Broadcast) -> None:
     Broadcast.objects.update(open_key=None)
     assert reconcile() == []

@@ -31,6 +31,11 @@ class FakeNode:
         return 0
 
 
+class FakeNodes:
+    def named(self, name: str) -> FakeNode:
+        return FakeNode()
+
+
 @pytest.fixture
 def broadcast(stream: Stream) -> Broadcast:
     return Broadcast.objects.create(
@@ -56,7 +61,7 @@ def test_clocks_of_two_hosts_may_differ_by_a_second(broadcast: Broadcast) -> Non
 def test_a_clock_that_was_set_back_locks_no_publisher_out(broadcast: Broadcast) -> None:
     """The ingest was killed, so nobody said that the first one left."""
     again = Ingest("local", "in-2", "12", "203.0.113.9")
-    admitted = admit(broadcast.stream, again, FakeNode(), timezone.now() - HOUR)  # type: ignore[arg-type]
+    admitted = admit(broadcast.stream, again, FakeNodes(), timezone.now() - HOUR)  # type: ignore[arg-type]
     assert admitted is not None
     assert admitted.pk == broadcast.pk
 

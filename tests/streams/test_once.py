@@ -11,6 +11,7 @@ from django.utils import timezone
 from chat.models import Message
 from streams import ingest, lease
 from streams.ingest_node import IngestNode
+from streams.ingest_nodes import IngestNodes
 from streams.models import Broadcast, Event, Stream, StreamKey
 from streams.once import insert_once, update_once
 from streams.supervisor.states import BroadcastState, EndReason, EventKind
@@ -27,6 +28,8 @@ pytestmark = [
 NOT_CONFIRMED = {"code": 64, "errmsg": "waiting for replication timed out"}
 
 Failure = Callable[[str], AbstractContextManager[None]]
+
+NOWHERE = IngestNodes(IngestNode("unix:/none"), "local")
 
 
 def carried_out(command: str) -> AbstractContextManager[None]:
@@ -82,7 +85,7 @@ def test_what_another_did_meanwhile_is_not_ours(broadcast: Broadcast) -> None:
 @both
 def test_a_publisher_opens_one_broadcast(stream: Stream, failure: Failure) -> None:
     with failure("insert"):
-        opened = ingest.admit(stream, publisher(), IngestNode("unix:/none"), timezone.now())
+        opened = ingest.admit(stream, publisher(), NOWHERE, timezone.now())
     assert opened is not None
     assert Broadcast.objects.get().ingest_name == "after"
     assert kinds() == ["published"]
@@ -94,7 +97,7 @@ def test_a_publisher_that_returns_is_let_in_once(
 ) -> None:
     Broadcast.objects.update(publisher_gone_at=timezone.now())
     with failure("update"):
-        found = ingest.admit(stream, publisher(), IngestNode("unix:/none"), timezone.now())
+        found = ingest.admit(stream, publisher(), NOWHERE, timezone.now())
     assert found == broadcast
     assert Broadcast.objects.get().ingest_name == "after"
     assert kinds() == ["reconnected"]
@@ -108,7 +111,7 @@ def test_a_refused_broadcast_is_opened_again_once(
         open_key=None, state=BroadcastState.FAILED, ended_at=timezone.now(), renditions=[]
     )
     with failure("update"):
-        found = ingest.admit(stream, publisher(), IngestNode("unix:/none"), timezone.now())
+        found = ingest.admit(stream, publisher(), NOWHERE, timezone.now())
     assert found == broadcast
     assert Broadcast.objects.get().open_key == stream.pk
 
@@ -128,7 +131,7 @@ def test_a_broadcast_that_nobody_drives_is_closed_once(
     then = timezone.now() - timedelta(hours=1)
     Broadcast.objects.update(publisher_gone_at=then, started_at=then, lease_until=then)
     with failure("update"):
-        found = ingest.admit(stream, publisher(), IngestNode("unix:/none"), timezone.now())
+        found = ingest.admit(stream, publisher(), NOWHERE, timezone.now())
     assert found is not None
     assert found != broadcast
     assert Broadcast.objects.get(pk=broadcast.pk).end_reason == EndReason.PUBLISHER_GONE

@@ -14,6 +14,7 @@ from streams import ingest, lease
 from streams.board import Board
 from streams.desk import BroadcastDesk
 from streams.ingest_node import IngestNode
+from streams.ingest_nodes import IngestNodes
 from streams.lease import Lease
 from streams.models import Broadcast, Event, LadderProfile, LadderRendition, Stream, StreamKey
 from streams.models.stream_key import ROTATION_OVERLAP
@@ -22,7 +23,7 @@ from streams.supervisor.states import BroadcastState, EndReason, Wanted
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CROWD = 16
-NOWHERE = IngestNode("unix:/none")
+NOWHERE = IngestNodes(IngestNode("unix:/none"), "local")
 T = TypeVar("T")
 
 

@@ -31,8 +31,18 @@ FULL_HD = Source(Video("h264", 1920, 1080, 30), Audio("aac", 48_000, 2))
 class FakeNode:
     """One publisher, of FULL_HD."""
 
+    def pull(self, name: str) -> str:
+        return f"rtmp://127.0.0.1/live/{name}"
+
     def publishers(self) -> dict[str, Publisher]:
         return {"in": Publisher("in", "1", "127.0.0.1", True, 1, 9000, 0, FULL_HD)}
+
+
+class FakeNodes:
+    local = FakeNode()
+
+    def named(self, name: str) -> FakeNode:
+        return self.local
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +67,7 @@ def broadcast(stream: Stream) -> Broadcast:
 def studio(broadcast: Broadcast, tmp_path: Path) -> BroadcastStudio:
     held = lease.acquire(broadcast.pk, identity.make())
     assert held is not None
-    return BroadcastStudio(held, FakeNode(), tmp_path / "hls")  # type: ignore[arg-type]
+    return BroadcastStudio(held, FakeNodes(), tmp_path / "hls")  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -65,7 +75,7 @@ def start(studio: BroadcastStudio) -> Iterator[Callable[[], RunHandle]]:
     runs: list[RunHandle] = []
 
     def begin() -> RunHandle:
-        run = studio.start("in")
+        run = studio.start("in", "local")
         assert run is not None
         runs.append(run)
         return run
@@ -137,7 +147,7 @@ def test_a_run_without_an_ffmpeg_leaves_no_open_row(
     """It would count as load, and its broadcast as one that has a run."""
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(OSError, match="ffmpeg"):
-        studio.start("in")
+        studio.start("in", "local")
     run = Run.objects.get()
     assert (run.state, run.end_reason) == ("ended", "encoder_crashed")
     assert "ffmpeg" in run.log_tail
@@ -181,7 +191,7 @@ def successor(broadcast: Broadcast, root: Path) -> BroadcastStudio:
     Broadcast.objects.update(lease_until=timezone.now())
     held = lease.acquire(broadcast.pk, identity.make())
     assert held is not None
-    return BroadcastStudio(held, FakeNode(), root)  # type: ignore[arg-type]
+    return BroadcastStudio(held, FakeNodes(), root)  # type: ignore[arg-type]
 
 
 def test_a_stale_holder_adopts_nothing_of_its_successors(
@@ -191,7 +201,7 @@ def test_a_stale_holder_adopts_nothing_of_its_successors(
     later = successor(broadcast, tmp_path / "hls")
     adopted = later.adopt()
     assert adopted is not None
-    for attempt in (studio.adopt, lambda: studio.start("in")):
+    for attempt in (studio.adopt, lambda: studio.start("in", "local")):
         with pytest.raises(LeaseLost):
             attempt()
     row = Run.objects.get()
@@ -210,7 +220,7 @@ def test_a_stale_holder_that_was_already_past_its_check_takes_nothing_over(
     assert adopted is not None
     monkeypatch.setattr(lease, "renew", lambda held: True)
     assert studio.adopt() is None
-    started = studio.start("in")
+    started = studio.start("in", "local")
     assert started is not None
     started.process.put_down(0)
     row = Run.objects.get(pk=run.run_id)

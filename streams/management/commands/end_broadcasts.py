@@ -1,6 +1,7 @@
-"""`manage.py end_broadcasts`: end what is on air, for when the installation is stopped for good."""
+"""`manage.py end_broadcasts`: end what is on air here, for when this host is stopped for good."""
 
 import contextlib
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.core.management.base import BaseCommand
 from django.db.models import Q
 from django.utils import timezone
 
+from streams import capacity
 from streams.identity import HOST
 from streams.models import Broadcast, Run
 from streams.origin import run_folder
@@ -21,7 +23,8 @@ from streams.timeline import note
 class Command(BaseCommand):
     help = (
         "End every FFmpeg that this installation left running on this host (TERM, 5 s, KILL) and "
-        "close the broadcasts that no other host drives. A worker that only restarts adopts them."
+        "close the broadcasts that no other host drives; where workers of other hosts are at work, "
+        "leave them to those. A worker that only restarts adopts them."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,12 +34,16 @@ class Command(BaseCommand):
                 Process(found.pid).put_down()
             self.stdout.write(f"ended run {found.run_id} (pid {found.pid})")
         now = timezone.now()
+        others = capacity.another_host_is_there(now)
         ours = Q(lease_until__lte=now) | Q(holder__startswith=f"{HOST}:")
         broadcasts = Broadcast.objects.filter(ours, open_key__isnull=False)
         for broadcast in broadcasts.prefetch_related("stream"):
             newest = Run.objects.filter(broadcast=broadcast).order_by("-number").first()
             if newest is not None and newest.host != HOST:
                 continue  # another host's worker is between two lives
+            if others:
+                self._leave_to_others(broadcast, now)
+                continue
             closed = Broadcast.objects.filter(
                 pk=broadcast.pk, fence=broadcast.fence, lease_until=broadcast.lease_until
             ).update(**broadcast.closing(EndReason.REQUESTED, now))
@@ -45,3 +52,12 @@ class Command(BaseCommand):
                 note(broadcast.pk, EventKind.ENDED, farewell(EndReason.REQUESTED))
                 run_folder.end_broadcast(root, broadcast.stream.name, broadcast.pk.hex, now)
                 self.stdout.write(f"ended the broadcast of {broadcast.stream.name}")
+
+    def _leave_to_others(self, broadcast: Broadcast, now: datetime) -> None:
+        """Runs first: whoever gets the lease then need not wait for ours to be adopted."""
+        Run.settle(broadcast, EndReason.REQUESTED, now)
+        left = Broadcast.objects.filter(
+            pk=broadcast.pk, fence=broadcast.fence, lease_until=broadcast.lease_until
+        ).update(holder="", lease_until=now)
+        if left:
+            self.stdout.write(f"left the broadcast of {broadcast.stream.name} to another host")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from streams.origin import run_folder
-from streams.origin.run_folder import Before
+from streams.origin.run_folder import Continuation
 from tests.streams.origin.conftest import BROADCAST, NOON, STREAM, Station, rendition
 
 OTHER = "f" * 32
-LOST = Before(number=1, sequence=33, discontinuities=1)
+LOST = Continuation(33, 1, (), number=1)
 
 
 def facts(folder: Path) -> dict[str, Any]:
@@ -25,10 +25,10 @@ def test_opening_a_broadcast_makes_it_current(station: Station) -> None:
         "broadcast": BROADCAST,
         "started_at": "2026-01-01T12:00:00+00:00",
         "grace_seconds": 30,
+        "fence": 0,
         "ended_at": None,
     }
     assert list(run_folder.unended_broadcasts(station.root)) == [(STREAM, BROADCAST)]
-    assert (station.root / STREAM / "current").readlink() == Path(BROADCAST)
 
 
 def test_opening_a_run_makes_a_folder_for_each_rendition(station: Station) -> None:
@@ -60,8 +60,13 @@ def test_unsafe_names_are_refused(tmp_path: Path, stream: str, broadcast: str) -
         run_folder.open_broadcast(tmp_path, stream, broadcast, NOON, 30)
 
 
-def test_ending_takes_only_its_own_current_away(station: Station) -> None:
-    run_folder.open_broadcast(station.root, STREAM, OTHER, NOON, 30)
+def test_of_two_that_nobody_ended_the_later_one_is_on_air(station: Station) -> None:
+    run_folder.open_broadcast(station.root, STREAM, OTHER, NOON - timedelta(seconds=1), 30)
+    assert station.disk.current(STREAM) == BROADCAST
+
+
+def test_ending_takes_only_itself_off_the_air(station: Station) -> None:
+    run_folder.open_broadcast(station.root, STREAM, OTHER, NOON + timedelta(seconds=0.5), 30)
     station.end()
     assert station.disk.current(STREAM) == OTHER
     run_folder.end_broadcast(station.root, STREAM, OTHER, NOON)
@@ -128,7 +133,14 @@ def test_numbers_do_not_go_back_when_the_folder_right_before_is_lost(station: St
     lost = station.open_run("720p").write(20)
     shutil.rmtree(lost.folder)
     opened = run_folder.open_run(
-        station.root, STREAM, BROADCAST, "c" * 32, 3, [], 2, before=Before(2, 53, 2)
+        station.root,
+        STREAM,
+        BROADCAST,
+        "c" * 32,
+        3,
+        [],
+        2,
+        before=Continuation(53, 2, (), number=2),
     )
     found = facts(opened.folder)
     assert (found["first_sequence"], found["discontinuity_sequence"]) == (53, 2)

@@ -1,0 +1,20 @@
+"""The guide, docs/deploy.md: its marked blocks, for tests to run as they stand."""
+
+import re
+
+from tests.deploy.installation import ROOT
+
+GUIDE = ROOT / "docs/deploy.md"
+
+
+def block(name: str) -> str:
+    """The fenced block that follows the mark `<!-- name -->`."""
+    found = re.search(rf"^<!-- {name} -->\n```\n(.*?)```$", GUIDE.read_text(), re.M | re.S)
+    assert found is not None, f"docs/deploy.md has no block {name}"
+    return found[1]
+
+
+def settings(*names: str) -> dict[str, str]:
+    """The variables that blocks set."""
+    lines = [line for name in names for line in block(name).splitlines()]
+    return dict(line.split("=", 1) for line in lines)
