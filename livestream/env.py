@@ -2,6 +2,7 @@
 
 `deploy/env.example` lists the same variables for people. The file named by LIVESTREAM_ENV
 (default: `env` in the state folder) is read first; real environment variables win over it.
+Secrets may be in files of their own (livestream/secret.py).
 """
 
 import math
@@ -12,6 +13,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from livestream.secret import read_secret
 from streams.origin.pressure import Watermark
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,22 +62,22 @@ def read() -> Environment:
     run = env.str("LIVESTREAM_RUN", default="") or f"{var}/run"
     rtmp_port = env.int("LIVESTREAM_RTMP_PORT", default=1935)
     return Environment(
-        secret_key=_secret(env, "SECRET_KEY"),
+        secret_key=_required("SECRET_KEY"),
         debug=_boolean("DEBUG"),
         allowed_hosts=env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]),
         csrf_trusted_origins=env.list("CSRF_TRUSTED_ORIGINS", default=[]),
         https=_boolean("LIVESTREAM_HTTPS"),
         var=var,
         run=run,
-        mongodb_uri=env.str("MONGODB_URI", default=""),
-        redis_url=env.str("REDIS_URL", default="") or "redis://127.0.0.1:6379/0",
+        mongodb_uri=read_secret("MONGODB_URI"),
+        redis_url=read_secret("REDIS_URL") or "redis://127.0.0.1:6379/0",
         public_api_url=_public(env, "PUBLIC_API_URL", "/api"),
         public_ws_url=_public(env, "PUBLIC_WS_URL", "/ws"),
         public_hls_url=_public(env, "PUBLIC_HLS_URL", "/hls"),
         rtmp_url=env.str("LIVESTREAM_RTMP_URL", default="") or f"rtmp://localhost:{rtmp_port}/live",
         bind=env.str("LIVESTREAM_BIND", default="") or "127.0.0.1",
         open_ingest=_choice(env, "LIVESTREAM_OPEN_INGEST", ("off", "loopback")),
-        ingest_secret=env.str("LIVESTREAM_INGEST_SECRET", default=""),
+        ingest_secret=read_secret("LIVESTREAM_INGEST_SECRET"),
         ingest_url=env.str("LIVESTREAM_INGEST_URL", default="") or f"unix:{run}/ingest.sock",
         ingest_node=env.str("LIVESTREAM_INGEST_NODE", default="") or "local",
         rtmp_pull_url=env.str("LIVESTREAM_RTMP_PULL_URL", default="")
@@ -91,12 +93,13 @@ def read() -> Environment:
     )
 
 
-def _secret(env: environ.Env, name: str) -> str:
-    value: str = env.str(name, default="")
+def _required(name: str) -> str:
+    value = read_secret(name)
     if not value:
         raise ImproperlyConfigured(
             f"{name} is not set. `./deploy/app.sh setup` makes one; by hand: put "
-            f"{name}=<50 random characters> into the environment or into var/env."
+            f"{name}=<50 random characters> into the environment or into var/env, or let "
+            f"{name}_FILE name a file that holds it."
         )
     return value
 

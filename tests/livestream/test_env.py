@@ -1,5 +1,6 @@
 """The environment: what is read, what is refused, and that the file is not stronger than it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,7 @@ def test_every_variable_is_in_the_example() -> None:
     example = (env.ROOT / "deploy" / "env.example").read_text()
     source = (env.ROOT / "livestream" / "env.py").read_text()
     names = {part.split('"')[0] for part in source.split('"') if part.isupper() and len(part) > 1}
-    assert {"SECRET_KEY", "PUBLIC_HLS_URL", "REDIS_URL"} <= names
+    names |= {f"{name}_FILE" for name in re.findall(r'(?:read_secret|_required)\("(\w+)"', source)}
+    assert {"SECRET_KEY_FILE", "PUBLIC_HLS_URL", "REDIS_URL"} <= names
     for name in names:
         assert name in example, f"{name} is missing in deploy/env.example"
