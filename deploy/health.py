@@ -90,14 +90,14 @@ def parts(answer: Answer) -> list[Finding]:
         return [Finding("backend", f"/health answers {answer.status} without a report")]
 
 
-def look(addresses: Addresses, run: str, https: bool) -> list[Finding]:
-    """Everything that is not well now; empty when all is. `run` is the folder of the sockets."""
+def look(addresses: Addresses, origin: str, https: bool) -> list[Finding]:
+    """Everything that is not well now; empty when all is. `origin` is where that listens."""
     checks: list[tuple[str, str, str, Callable[[Answer], list[Finding]]]] = [
         ("backend", addresses.local("backend"), "/health", parts),
         # It has nothing at this address, and says so.
         (
             "origin",
-            f"unix:{run}/origin.sock",
+            origin,
             "/hls/",
             lambda answer: _is_ok("origin", answer, 404),
         ),
@@ -142,7 +142,7 @@ def main() -> int:
     env = environment.read()
     addresses = Addresses.read(env.bind)
     deadline = time.monotonic() + wait
-    while findings := look(addresses, env.run, env.https):
+    while findings := look(addresses, env.origin, env.https):
         if time.monotonic() >= deadline:
             sys.stderr.write(report(findings, env.var / "log") + "\n")
             return 1

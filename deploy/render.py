@@ -49,6 +49,7 @@ def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str
     values = {
         "var": str(env.var),
         "run": env.run,
+        "origin": env.origin,
         "ingest_secret": env.ingest_secret,
         "ingest_node": env.ingest_node,
         "backend": addresses.local("backend"),
@@ -59,8 +60,6 @@ def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str
     for name, value in values.items():
         if UNSAFE.search(value) or (name == "run" and ":" in value):
             raise SystemExit(f"{name} ({value!r}) has a character that cannot stand in a config.")
-    if not env.ingest_secret:
-        raise SystemExit("LIVESTREAM_INGEST_SECRET is not set; `./deploy/app.sh setup` makes one.")
     return values
 
 
@@ -113,6 +112,11 @@ def main(names: list[str]) -> None:
     soft_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     values = scalars(env, addresses) | lines(env, addresses, soft_limit)
     if "ingest.conf" in names:
+        # The edge does without any secret.
+        if not env.ingest_secret:
+            raise SystemExit(
+                "LIVESTREAM_INGEST_SECRET is not set; `./deploy/app.sh setup` makes one."
+            )
         values["rtmp_module"] = rtmp_module()
     for name in names:
         write(env.var / "conf" / name, fill(TEMPLATES[name].read_text(), values))

@@ -30,6 +30,7 @@ class Environment:
     https: bool
     var: Path
     run: str
+    origin: str
     mongodb_uri: str
     redis_url: str
     public_api_url: str
@@ -62,13 +63,14 @@ def read() -> Environment:
     run = env.str("LIVESTREAM_RUN", default="") or f"{var}/run"
     rtmp_port = env.int("LIVESTREAM_RTMP_PORT", default=1935)
     return Environment(
-        secret_key=_required("SECRET_KEY"),
+        secret_key=read_secret("SECRET_KEY"),
         debug=_boolean("DEBUG"),
         allowed_hosts=env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]),
         csrf_trusted_origins=env.list("CSRF_TRUSTED_ORIGINS", default=[]),
         https=_boolean("LIVESTREAM_HTTPS"),
         var=var,
         run=run,
+        origin=env.str("LIVESTREAM_ORIGIN", default="") or f"unix:{run}/origin.sock",
         mongodb_uri=read_secret("MONGODB_URI"),
         redis_url=read_secret("REDIS_URL") or "redis://127.0.0.1:6379/0",
         public_api_url=_public(env, "PUBLIC_API_URL", "/api"),
@@ -93,15 +95,15 @@ def read() -> Environment:
     )
 
 
-def _required(name: str) -> str:
-    value = read_secret(name)
-    if not value:
+def need_secret_key(env: Environment) -> str:
+    """Django's key. Raises ImproperlyConfigured when there is none; nginx does without."""
+    if not env.secret_key:
         raise ImproperlyConfigured(
-            f"{name} is not set. `./deploy/app.sh setup` makes one; by hand: put "
-            f"{name}=<50 random characters> into the environment or into var/env, or let "
-            f"{name}_FILE name a file that holds it."
+            "SECRET_KEY is not set. `./deploy/app.sh setup` makes one; by hand: put "
+            "SECRET_KEY=<50 random characters> into the environment or into var/env, or let "
+            "SECRET_KEY_FILE name a file that holds it."
         )
-    return value
+    return env.secret_key
 
 
 def _boolean(name: str) -> bool:

@@ -7,7 +7,7 @@ from streams.supervisor.isolation import Limits
 
 ENV = environment.read()
 
-SECRET_KEY = ENV.secret_key
+SECRET_KEY = environment.need_secret_key(ENV)
 DEBUG = ENV.debug
 # The health check and the ingest's hook come by loopback, whatever the public name is.
 ALLOWED_HOSTS = [*ENV.allowed_hosts, "localhost", "127.0.0.1", "[::1]"]
@@ -123,6 +123,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "chores"
 CELERY_TASK_ROUTES = {"streams.tasks.drive_broadcast": {"queue": "broadcasts"}}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Its schedule file, written after every task, shows that it lives.
+CELERY_BEAT_SYNC_EVERY = 1
 CELERY_BEAT_SCHEDULE = {
     "reconcile": {
         "task": "streams.tasks.reconcile",
