@@ -79,6 +79,12 @@ want_domain() {
     want LIVESTREAM_OPEN_INGEST off
 }
 
+refuse_conflicts() {
+    if [ -z "$CONFLICTS" ]; then return; fi
+    fail "$ENV_FILE or this call itself says otherwise for some of what this call asks for." \
+        "Nothing was changed there. Make these agree, then call this again:"$'\n'"$CONFLICTS"
+}
+
 # As a new file in the place of the old one: killed in the middle, either is there whole.
 write_lines() {
     local new
@@ -100,10 +106,7 @@ write_environment() { # DOMAIN or ""
         if [ -n "${!name-}" ]; then want "$name" "${!name}"; fi
     done
     if [ -n "$DOMAIN" ]; then want_domain; fi
-    if [ -n "$CONFLICTS" ]; then
-        fail "$ENV_FILE or this call itself says otherwise for some of what this call asks for." \
-            "Nothing was changed there. Make these agree, then call setup again:"$'\n'"$CONFLICTS"
-    fi
+    refuse_conflicts
     make_secret SECRET_KEY 64
     make_secret LIVESTREAM_INGEST_SECRET 48
     planned LIVESTREAM_OPEN_INGEST >/dev/null || want LIVESTREAM_OPEN_INGEST loopback

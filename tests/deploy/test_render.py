@@ -72,7 +72,6 @@ def test_redis_gets_the_password_of_its_url(tmp_path: Path) -> None:
 def test_an_edge_needs_no_secret(tmp_path: Path) -> None:
     place = Installation(tmp_path, LIVESTREAM_INGEST_SECRET="", SECRET_KEY="")
     assert place.run("deploy.render", "live.conf", "edge.conf").returncode == 0
-    assert place.secret not in (tmp_path / "conf/edge.conf").read_text()
 
 
 def test_the_origin_may_be_on_another_host(tmp_path: Path) -> None:
