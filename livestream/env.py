@@ -32,6 +32,7 @@ class Environment:
     run: str
     origin: str
     mongodb_uri: str
+    mongodb_name: str
     redis_url: str
     public_api_url: str
     public_ws_url: str
@@ -72,6 +73,7 @@ def read() -> Environment:
         run=run,
         origin=env.str("LIVESTREAM_ORIGIN", default="") or f"unix:{run}/origin.sock",
         mongodb_uri=read_secret("MONGODB_URI"),
+        mongodb_name=env.str("MONGODB_NAME", default=""),
         redis_url=read_secret("REDIS_URL") or "redis://127.0.0.1:6379/0",
         public_api_url=_public(env, "PUBLIC_API_URL", "/api"),
         public_ws_url=_public(env, "PUBLIC_WS_URL", "/ws"),

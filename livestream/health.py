@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
+import pymongo
 from celery import current_app
 from django.conf import settings
 from django.core.cache import cache
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 from streams.disk import MEANING, measure
 from streams.foreman import RECONCILED_AT
 from streams.ingest_node import node
+from streams.models import Stream
 from streams.origin import pressure
 from streams.origin.pressure import Level
 from streams.webhooks import refusals
@@ -21,6 +23,7 @@ from streams.webhooks import refusals
 # The checks cost broker round trips; anybody may ask.
 FRESH = 2.0
 RECONCILER_LATE = 30.0
+LONGEST_LOOK = 2.0
 
 
 class Unwell(Exception):
@@ -28,8 +31,9 @@ class Unwell(Exception):
 
 
 def database() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    # A load balancer does not wait through an election.
+    with pymongo.timeout(LONGEST_LOOK):
+        Stream.objects.exists()
     return f"{connection.vendor} answers"
 
 

@@ -2,6 +2,7 @@
 
 import sys
 
+from livestream import database
 from livestream import env as environment
 from streams.supervisor.isolation import Limits
 
@@ -65,22 +66,25 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": ENV.var / "livestream.sqlite3",
-        "TEST": {"NAME": ENV.var / "test.sqlite3"},
-        "OPTIONS": {
-            "timeout": 20,
-            # Deferred transactions of several processes end in "database is locked".
-            "transaction_mode": "IMMEDIATE",
-            "init_command": (
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;"
-                "PRAGMA cache_size=-20000; PRAGMA journal_size_limit=67108864;"
-            ),
-        },
+if ENV.mongodb_uri:
+    # MongoDB counts no numbers up: tables without a key of ours have its kind of key, and those of
+    # Django's applications have migrations of their own. Each of them is made from its models by
+    # `makemigrations` when Django changes one.
+    DEFAULT_AUTO_FIELD = "django_mongodb_backend.fields.ObjectIdAutoField"
+    MIGRATION_MODULES = {
+        app: f"livestream.mongo.migrations.{app}" for app in ("admin", "auth", "contenttypes")
     }
+    ON_MONGODB = {
+        "django.contrib.admin": "livestream.mongo.apps.Admin",
+        "django.contrib.auth": "livestream.mongo.apps.Auth",
+        "django.contrib.contenttypes": "livestream.mongo.apps.ContentTypes",
+    }
+    INSTALLED_APPS = [ON_MONGODB.get(app, app) for app in INSTALLED_APPS]
+    INSTALLED_APPS += ["django_mongodb_backend"]
+DATABASES = {
+    "default": database.mongodb(ENV.mongodb_uri, ENV.mongodb_name)
+    if ENV.mongodb_uri
+    else database.sqlite(ENV.var / "livestream.sqlite3")
 }
 CACHES = {
     "default": {

@@ -1,16 +1,19 @@
 """System checks: what is wrong with the set-up is said at start-up, not at midnight."""
 
 import shutil
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError, connections
 
 from streams.disk import measure
 
 # A unix socket's path, with its ending NUL, has 108 bytes.
 LONGEST_SOCKET_PATH = 107
+LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 
 
 @register(Tags.compatibility)
@@ -40,16 +43,28 @@ def check_ingest_secret(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.database)
-def check_database(**_: Any) -> list[CheckMessage]:
-    if not settings.MONGODB_URI:
-        return []
+def check_database(databases: Collection[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Only where databases are asked for, as `migrate` does: the others need none."""
     return [
         Error(
-            "MONGODB_URI is set, but this version stores its data in SQLite only.",
-            hint="Unset MONGODB_URI.",
+            f"The database does not answer: {error}"[:500],
+            hint="Is it running, and do MONGODB_URI's host, user and password fit?"
+            if connections[alias].vendor == "mongodb"
+            else "May this user write to the state folder, and is its disk well?",
             id="streams.E003",
         )
+        for alias in databases or ()
+        if (error := _trouble(alias))
     ]
+
+
+def _trouble(alias: str) -> str:
+    try:
+        connections[alias].ensure_connection()
+        connections[alias].get_database_version()
+    except DatabaseError as error:
+        return str(error)
+    return ""
 
 
 @register(Tags.urls)
@@ -112,5 +127,22 @@ def check_open_ingest(**_: Any) -> list[CheckMessage]:
             "Programs on this machine may publish without a key.",
             hint="Set LIVESTREAM_OPEN_INGEST=off and DEBUG=false.",
             id="streams.W001",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_mongodb_password(**_: Any) -> list[CheckMessage]:
+    # Several hosts stand between commas, which urlsplit leaves alone.
+    login, _at, hosts = urlsplit(settings.MONGODB_URI).netloc.rpartition("@")
+    named = {host.rpartition(":")[0] or host for host in hosts.split(",")}
+    by_certificate = "MONGODB-X509" in settings.MONGODB_URI
+    if login or by_certificate or named <= LOOPBACK | {""}:
+        return []
+    return [
+        Warning(
+            "MONGODB_URI has no user and password, and its host is not this machine.",
+            hint="Start mongod with --auth, and write mongodb://USER:PASSWORD@HOST/….",
+            id="streams.W002",
         )
     ]

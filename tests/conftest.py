@@ -44,6 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-fault", action="store_true", help="also the faults that take minutes (slow_fault)"
     )
+    parser.addoption(
+        "--only-database", action="store_true", help="only the tests in which a database takes part"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -52,11 +55,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.acceptance)
             # The first one also waits for the stack.
             item.add_marker(pytest.mark.timeout(300))
+    if config.getoption("--only-database"):
+        _leave_out(config, items, [item for item in items if not _needs_database(item)])
     if not config.getoption("--every-fault"):
         slow = [item for item in items if item.get_closest_marker("slow_fault")]
         config.stash[LEFT_OUT] = len(slow)
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+        _leave_out(config, items, slow)
+
+
+def _needs_database(item: pytest.Item) -> bool:
+    fixtures = {"db", "transactional_db", "stack"} & set(getattr(item, "fixturenames", ()))
+    return bool(fixtures) or any(item.get_closest_marker(m) for m in ("django_db", "acceptance"))
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], those: list[pytest.Item]) -> None:
+    config.hook.pytest_deselected(items=those)
+    left_out = set(those)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_terminal_summary(

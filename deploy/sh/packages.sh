@@ -6,7 +6,7 @@ POLICY_MARK="made by livestream's setup"
 # package:what it must have brought
 RUNTIME="nginx:/usr/sbin/nginx libnginx-mod-rtmp:/usr/lib/nginx/modules/ngx_rtmp_module.so
     ffmpeg:/usr/bin/ffmpeg redis-server:/usr/bin/redis-server python3-venv:python-venv"
-FOR_TESTS="chromium:/usr/bin/chromium"
+FOR_TESTS="chromium:/usr/bin/chromium libcurl4:libcurl.so.4"
 
 # nginx stands in sbin, which is not on every user's PATH.
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -14,6 +14,7 @@ export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 has_package() { # PACKAGE FILE
     case $2 in
         python-venv) choose_python ;;
+        *.so.*) ldconfig -p | grep -qF "$2" ;;
         *.so) [ -e "$2" ] || [ -e "/usr/share/nginx/modules/${2##*/}" ] ;;
         *) command -v "${2##*/}" >/dev/null ;;
     esac

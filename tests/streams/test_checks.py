@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.db import DatabaseError, connection
 
 from streams import checks
 from streams.origin.pressure import Watermark
@@ -32,9 +33,37 @@ def test_it_misses_the_ingest_secret(settings: LazySettings) -> None:
     assert ids(checks.check_ingest_secret()) == ["streams.E002"]
 
 
-def test_it_says_that_mongodb_is_not_there_yet(settings: LazySettings) -> None:
-    settings.MONGODB_URI = "mongodb://localhost/livestream"
-    assert ids(checks.check_database()) == ["streams.E003"]
+@pytest.mark.django_db
+def test_it_asks_the_database_only_where_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ids(checks.check_database(databases=["default"])) == []
+    monkeypatch.setattr(connection, "ensure_connection", _refuse)
+    assert ids(checks.check_database()) == []
+    (message,) = checks.check_database(databases=["default"])
+    assert message.id == "streams.E003"
+    assert "nobody is there" in message.msg
+
+
+def _refuse() -> None:
+    raise DatabaseError("nobody is there")
+
+
+@pytest.mark.parametrize(
+    ("uri", "found"),
+    [
+        ("", []),
+        ("mongodb://localhost/livestream", []),
+        ("mongodb://127.0.0.1:1,[::1]:2/livestream", []),
+        ("mongodb://user:secret@db.example.org/livestream", []),
+        ("mongodb://db.example.org/livestream?authMechanism=MONGODB-X509", []),
+        ("mongodb://db.example.org:27017/livestream", ["streams.W002"]),
+        ("mongodb://localhost,db.example.org/livestream", ["streams.W002"]),
+    ],
+)
+def test_a_server_that_asks_for_no_password(
+    uri: str, found: list[str], settings: LazySettings
+) -> None:
+    settings.MONGODB_URI = uri
+    assert ids(checks.check_mongodb_password()) == found
 
 
 @pytest.mark.parametrize(
