@@ -1,6 +1,7 @@
 """The addresses and ports this installation listens on and reaches itself at."""
 
 import os
+import re
 from dataclasses import dataclass
 
 PORTS = {
@@ -9,15 +10,22 @@ PORTS = {
     "edge": ("LIVESTREAM_EDGE_PORT", 8080),
     "backend": ("LIVESTREAM_BACKEND_PORT", 9000),
 }
+# A name, an IPv4 address, or an IPv6 address in brackets.
+ENDPOINT = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the parts listen: one address for all but perhaps RTMP, a port each."""
+    """Where the parts listen: one address for all but perhaps RTMP and the backend, a port each.
+    `backends`: every `host:port` where a web process is reached; `control`: where the ingest's
+    statistics are, besides its socket; empty: nowhere."""
 
     bind: str
     rtmp_bind: str
+    backend_bind: str
+    backends: tuple[str, ...]
+    control: str
     rtmp: int
     web: int
     edge: int
@@ -32,8 +40,17 @@ class Addresses:
             if not text.isdecimal() or not 0 < int(text) < 65536:
                 raise SystemExit(f"{variable} is {text!r}; write a port between 1 and 65535.")
             ports[part] = int(text)
-        rtmp_bind = os.environ.get("LIVESTREAM_RTMP_BIND") or bind
-        return cls(bind=_numeric(bind), rtmp_bind=_numeric(rtmp_bind), **ports)
+        rtmp_bind = _numeric(os.environ.get("LIVESTREAM_RTMP_BIND") or bind)
+        backend_bind = _numeric(os.environ.get("LIVESTREAM_BACKEND_BIND") or bind)
+        own = endpoint(_EVERYWHERE.get(backend_bind, backend_bind), ports["backend"])
+        return cls(
+            bind=_numeric(bind),
+            rtmp_bind=rtmp_bind,
+            backend_bind=backend_bind,
+            backends=tuple(_endpoints("LIVESTREAM_BACKENDS")) or (own,),
+            control=next(iter(_endpoints("LIVESTREAM_INGEST_CONTROL")), ""),
+            **ports,
+        )
 
     @property
     def local_host(self) -> str:
@@ -42,15 +59,26 @@ class Addresses:
 
     def local(self, part: str) -> str:
         """`host:port` of a part for this machine's own processes."""
-        return endpoint(self.local_host, int(getattr(self, part)))
+        host = _EVERYWHERE.get(self.backend_bind, self.backend_bind)
+        return endpoint(host if part == "backend" else self.local_host, int(getattr(self, part)))
 
     def listens(self, part: str) -> list[str]:
         """Every `host:port` a part listens on. FFmpeg pulls RTMP from loopback whatever bind is."""
         port = int(getattr(self, part))
-        hosts = [self.rtmp_bind if part == "rtmp" else self.bind]
+        binds = {"rtmp": self.rtmp_bind, "backend": self.backend_bind}
+        hosts = [binds.get(part, self.bind)]
         if part == "rtmp" and self.rtmp_bind not in ("127.0.0.1", "0.0.0.0"):
             hosts.append("127.0.0.1")
         return [endpoint(host, port) for host in hosts]
+
+
+def _endpoints(variable: str) -> list[str]:
+    found = os.environ.get(variable, "").replace(",", " ").split()
+    for text in found:
+        host, _, port = text.rpartition(":")
+        if not ENDPOINT.fullmatch(host) or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise SystemExit(f"{variable}: {text!r} is no host:port.")
+    return found
 
 
 def _numeric(host: str) -> str:

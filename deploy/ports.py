@@ -21,6 +21,7 @@ VARIABLES = {
     "web": "LIVESTREAM_WEB_PORT=3001",
     "edge": "LIVESTREAM_EDGE_PORT=8081",
     "backend": "LIVESTREAM_BACKEND_PORT=9001",
+    "control": "LIVESTREAM_INGEST_CONTROL=HOST:8191",
     "redis": "REDIS_URL=redis://127.0.0.1:6380/0",
 }
 
@@ -88,6 +89,9 @@ def wanted(with_redis: bool) -> list[tuple[str, str, int]]:
         for listen in addresses.listens(part):
             host, _, port = listen.rpartition(":")
             found.append((part, host.strip("[]"), int(port)))
+    if addresses.control:
+        host, _, port = addresses.control.rpartition(":")
+        found.append(("control", host.strip("[]"), int(port)))
     if with_redis:
         redis = RedisAddress.parse(env.redis_url)
         found.append(("redis", redis.host, redis.port))

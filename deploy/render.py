@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 
@@ -22,6 +23,7 @@ TEMPLATES = {
     "live.conf": FOLDER / "nginx/live.conf.template",
     "redis.conf": FOLDER / "redis.conf.template",
 }
+CONTROL = FOLDER / "nginx/control.conf.template"
 MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/share/nginx/modules"))
 # A value must not be able to end the quotes or the line it stands in.
 UNSAFE = re.compile(r"[\"'\\;{}$\n\r]")
@@ -46,13 +48,16 @@ def fill(text: str, values: dict[str, str]) -> str:
 def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str]:
     """The values that stand inside quotes. Raises SystemExit naming one that would break out."""
     redis = RedisAddress.parse(env.redis_url)
+    told = told_of_ingest(env, addresses)
     values = {
         "var": str(env.var),
         "run": env.run,
         "origin": env.origin,
         "ingest_secret": env.ingest_secret,
         "ingest_node": env.ingest_node,
-        "backend": addresses.local("backend"),
+        "control": addresses.control,
+        "told_control": told[0],
+        "told_pull": told[1],
         "redis_host": "127.0.0.1" if redis.host == "localhost" else redis.host,
         "redis_port": str(redis.port),
         "redis_password": redis.password,
@@ -61,6 +66,28 @@ def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str
         if UNSAFE.search(value) or (name == "run" and ":" in value):
             raise SystemExit(f"{name} ({value!r}) has a character that cannot stand in a config.")
     return values
+
+
+def told_of_ingest(env: environment.Environment, addresses: Addresses) -> tuple[str, str]:
+    """Where other hosts reach the ingest's /control and its streams; empty: they do not."""
+    if not addresses.control:
+        return "", ""
+    host = addresses.control.rpartition(":")[0]
+    control, pull = env.ingest_url, os.environ.get("LIVESTREAM_RTMP_PULL_URL", "")
+    if control.startswith("unix:"):
+        if host in ("0.0.0.0", "[::]"):
+            raise SystemExit(
+                f"LIVESTREAM_INGEST_CONTROL={addresses.control} does not say where other hosts "
+                "reach the ingest; write this host's internal address, or LIVESTREAM_INGEST_URL="
+                "http://NAME:PORT and LIVESTREAM_RTMP_PULL_URL=rtmp://NAME:PORT/live besides."
+            )
+        control = f"http://{addresses.control}"
+    if not pull and addresses.rtmp_bind not in ("0.0.0.0", "::", host.strip("[]")):
+        raise SystemExit(
+            f"Other hosts are to pull streams from {host}, but RTMP listens on "
+            f"{addresses.rtmp_bind} only; set LIVESTREAM_RTMP_BIND."
+        )
+    return control, pull or f"rtmp://{host}:{addresses.rtmp}/live"
 
 
 def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -> dict[str, str]:
@@ -72,6 +99,9 @@ def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -
     for proxy in proxies:
         if not re.fullmatch(r"[0-9a-fA-F.:/]+", proxy):
             raise SystemExit(f"LIVESTREAM_TRUSTED_PROXY: {proxy!r} is not an address or network.")
+    workers = [str(network) for network in env.workers]
+    # One that is away is the only one, or is left alone for a while.
+    patience = "max_fails=1 fail_timeout=10s" if addresses.backends[1:] else "max_fails=0"
     return {
         # Only root may give a user; anybody else's nginx stays who it is.
         "user": "user root;" if os.geteuid() == 0 else "",
@@ -80,6 +110,10 @@ def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -
         "rtmp_listens": _each("listen {} so_keepalive=10s:5s:3;", addresses.listens("rtmp")),
         "web_listens": _each("listen {} backlog=1024;", addresses.listens("web")),
         "edge_listens": _each("listen {} backlog=1024;", addresses.listens("edge")),
+        "backends": _each(f"server {{}} {patience};", addresses.backends),
+        "spare_backends": _each(f"server {{}} {patience} backup;", addresses.backends),
+        "allow_play": _each("allow play {};", workers),
+        "allow_workers": _each("allow {};", workers),
         "real_ip_from": _each("set_real_ip_from {};", proxies),
         "trusted": _each("{} 1;", proxies),
     }
@@ -102,7 +136,7 @@ def write(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _each(directive: str, values: list[str]) -> str:
+def _each(directive: str, values: Iterable[str]) -> str:
     return "\n".join(directive.format(value) for value in values)
 
 
@@ -118,6 +152,7 @@ def main(names: list[str]) -> None:
                 "LIVESTREAM_INGEST_SECRET is not set; `./deploy/app.sh setup` makes one."
             )
         values["rtmp_module"] = rtmp_module()
+    values["control_server"] = fill(CONTROL.read_text(), values) if addresses.control else ""
     for name in names:
         write(env.var / "conf" / name, fill(TEMPLATES[name].read_text(), values))
 

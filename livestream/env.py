@@ -5,8 +5,10 @@
 Secrets may be in files of their own (livestream/secret.py).
 """
 
+import ipaddress
 import math
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,10 @@ from livestream.secret import read_secret
 from streams.origin.pressure import Watermark
 
 ROOT = Path(__file__).resolve().parent.parent
+# What one host may run; deploy/sh/process.sh knows how.
+PROCESSES = ("redis", "origin", "web", "worker", "beat", "ingest", "edge")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,9 @@ class Environment:
     ingest_secret: str
     ingest_url: str
     ingest_node: str
+    ingest_control: str
+    workers: list[Network]
+    processes: list[str]
     rtmp_pull_url: str
     ffmpeg_nice: int
     ffmpeg_memory: int
@@ -62,6 +71,7 @@ def read() -> Environment:
         environ.Env.read_env(env_file)
     env = environ.Env()
     run = env.str("LIVESTREAM_RUN", default="") or f"{var}/run"
+    ingest_control = env.str("LIVESTREAM_INGEST_CONTROL", default="")
     rtmp_port = env.int("LIVESTREAM_RTMP_PORT", default=1935)
     return Environment(
         secret_key=read_secret("SECRET_KEY"),
@@ -83,7 +93,12 @@ def read() -> Environment:
         open_ingest=_choice(env, "LIVESTREAM_OPEN_INGEST", ("off", "loopback")),
         ingest_secret=read_secret("LIVESTREAM_INGEST_SECRET"),
         ingest_url=env.str("LIVESTREAM_INGEST_URL", default="") or f"unix:{run}/ingest.sock",
-        ingest_node=env.str("LIVESTREAM_INGEST_NODE", default="") or "local",
+        ingest_node=env.str("LIVESTREAM_INGEST_NODE", default="")
+        # Others know it by its name, so no two may have the same.
+        or (socket.gethostname()[:63] if ingest_control else "local"),
+        ingest_control=ingest_control,
+        workers=_networks(env, "LIVESTREAM_WORKERS"),
+        processes=_processes(env, "LIVESTREAM_PROCESSES"),
         rtmp_pull_url=env.str("LIVESTREAM_RTMP_PULL_URL", default="")
         or f"rtmp://127.0.0.1:{rtmp_port}/live",
         ffmpeg_nice=int(_number(env, "LIVESTREAM_FFMPEG_NICE", 5, most=19)),
@@ -134,6 +149,29 @@ def _number(env: environ.Env, name: str, default: float, most: float = math.inf)
         limit = f" and at most {most:g}" if most < math.inf else ""
         raise ImproperlyConfigured(f"{name} is {value!r}; it takes a number of at least 0{limit}.")
     return number
+
+
+def _words(env: environ.Env, name: str) -> list[str]:
+    value: str = env.str(name, default="")
+    return value.replace(",", " ").split()
+
+
+def _networks(env: environ.Env, name: str) -> list[Network]:
+    try:
+        return [ipaddress.ip_network(word) for word in _words(env, name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name}: {error}; write addresses or networks: 10.0.0.5, 10.0.1.0/24."
+        ) from None
+
+
+def _processes(env: environ.Env, name: str) -> list[str]:
+    words = _words(env, name) or list(PROCESSES)
+    if unknown := set(words) - set(PROCESSES):
+        raise ImproperlyConfigured(
+            f"{name}: there is no {' or '.join(sorted(unknown))}; there are {' '.join(PROCESSES)}."
+        )
+    return words
 
 
 def _watermark(env: environ.Env, name: str, default: str) -> Watermark:

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from streams.disk import MEANING, measure
 from streams.foreman import RECONCILED_AT
-from streams.ingest_node import node
+from streams.ingest_nodes import nodes
 from streams.models import Stream
 from streams.origin import pressure
 from streams.origin.pressure import Level
@@ -58,11 +58,20 @@ def worker() -> str:
 
 
 def ingest() -> str:
-    publishing = len(node.publishers())
+    """One that is lost does not make this host unwell while another takes streams."""
+    found = nodes.publishers()
+    lost = [name for name, publishers in found.items() if publishers is None]
+    if not found:
+        return "none has come yet"
+    if len(lost) == len(found):
+        raise Unwell(f"no ingest answers ({', '.join(lost)}); see its log")
+    detail = f"{sum(len(publishers or ()) for publishers in found.values())} publishing"
+    if lost:
+        detail += f", {', '.join(lost)} does not answer"
     try:
-        return f"{publishing} publishing, {refusals()} refused so far"
+        return f"{detail}, {refusals()} refused so far"
     except RedisError:  # a part of its own
-        return f"{publishing} publishing"
+        return detail
 
 
 def disk() -> str:

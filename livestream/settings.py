@@ -201,6 +201,9 @@ OPEN_INGEST = DEBUG or ENV.open_ingest == "loopback"
 INGEST_SECRET = ENV.ingest_secret
 INGEST_URL = ENV.ingest_url
 INGEST_NODE = ENV.ingest_node
+# Where this host runs none, those of others tell of themselves.
+HAS_INGEST = "ingest" in ENV.processes or not ENV.ingest_url.startswith("unix:")
+WORKERS = ENV.workers
 FFMPEG_LIMITS = Limits(nice=ENV.ffmpeg_nice, memory=ENV.ffmpeg_memory, cores=ENV.ffmpeg_cores)
 CPU_SHARE = ENV.cpu_share
 MOST_BROADCASTS = ENV.most_broadcasts

@@ -12,7 +12,7 @@ from django.utils import timezone
 from streams import claim, identity, lease, timeline
 from streams.board import Board
 from streams.desk import BroadcastDesk
-from streams.ingest_node import IngestNode
+from streams.ingest_nodes import IngestNodes
 from streams.lease import Lease
 from streams.studio import BroadcastStudio
 from streams.supervisor.bell import Bell
@@ -26,9 +26,9 @@ logger = logging.getLogger(__name__)
 class Crew:
     """`most`: broadcasts that it drives at the same time."""
 
-    def __init__(self, node: IngestNode, root: Path, most: int) -> None:
+    def __init__(self, nodes: IngestNodes, root: Path, most: int) -> None:
         self.name = identity.make()
-        self._node = node
+        self._nodes = nodes
         self._root = root
         self._most = most
         self._board = Board()
@@ -94,8 +94,8 @@ class Crew:
 
     def _drive(self, held: Lease, bell: Bell) -> None:
         self._board.add(held)
-        desk = BroadcastDesk(held, self._board, self._node, self._root)
-        studio = BroadcastStudio(held, self._node, self._root)
+        desk = BroadcastDesk(held, self._board, self._nodes, self._root)
+        studio = BroadcastStudio(held, self._nodes, self._root)
         try:
             Supervisor(desk, studio).drive(bell)
         except Exception:  # one broadcast's trouble is not the others'; the foreman takes it again

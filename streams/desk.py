@@ -11,7 +11,8 @@ from django.utils import timezone
 from streams import events, lease
 from streams.board import Board, Report, record
 from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
-from streams.ingest_node import IngestNode, IngestUnreachable
+from streams.ingest_node import IngestUnreachable
+from streams.ingest_nodes import IngestNodes
 from streams.lease import Lease
 from streams.models import Broadcast, Run
 from streams.origin import run_folder
@@ -37,10 +38,10 @@ STATES_TOLD = {
 class BroadcastDesk:
     """Implements `streams.supervisor.roles.Desk`."""
 
-    def __init__(self, held: Lease, board: Board, node: IngestNode, root: Path) -> None:
+    def __init__(self, held: Lease, board: Board, nodes: IngestNodes, root: Path) -> None:
         self._lease = held
         self._board = board
-        self._node = node
+        self._nodes = nodes
         self._root = root
         self._journal = Journal(held.broadcast_id)
         self._reported_at = float("-inf")
@@ -67,12 +68,13 @@ class BroadcastDesk:
             gave_up=bool(row.gave_up_on) and row.gave_up_on == row.ingest_name,
             # A ladder without encoded renditions is tried anew like one that lacks some.
             shed=max(row.shed, int(row.copy_only)),
+            node=row.ingest_node,
         )
 
     def _vanished(self, row: Broadcast, now: datetime) -> bool:
         """Whether the ingest no longer has the publisher, whatever callbacks said."""
         try:
-            return is_missing(row, self._node.publishers(), now)
+            return is_missing(row, self._nodes.named(row.ingest_node).publishers(), now)
         except IngestUnreachable:
             return False
 
@@ -140,7 +142,7 @@ class BroadcastDesk:
         if closed != 1:
             self._board.forget()
             return False
-        drop_quietly(self._node, row.ingest_name)
+        drop_quietly(self._nodes.named(row.ingest_node), row.ingest_name)
         run_folder.end_broadcast(self._root, row.stream.name, row.pk.hex, now)
         self.tell(EventKind.ENDED, note or farewell(reason))
         self._flush_quietly()

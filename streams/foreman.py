@@ -20,7 +20,8 @@ from redis.exceptions import RedisError
 from streams import capacity, disk, lease
 from streams.crew import Crew
 from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
-from streams.ingest_node import IngestUnreachable, node
+from streams.ingest_node import IngestNode
+from streams.ingest_nodes import nodes
 from streams.ladder.stat import Publisher
 from streams.models import Broadcast, Run
 from streams.supervisor.process import Process, find_runs, put_down_all
@@ -80,24 +81,22 @@ class Foreman(threading.Thread):
 def reconcile(crew: Crew) -> None:
     """One round: who left, who is driven by nobody, who publishes to nothing."""
     now = timezone.now()
-    try:
-        publishers: dict[str, Publisher] | None = node.publishers()
-    except IngestUnreachable as error:
-        logger.warning("reconciling without the ingest: %s", error)
-        publishers = None
+    publishers = nodes.publishers()
     broadcasts = list(Broadcast.briefly().filter(open_key__isnull=False))
     for broadcast in broadcasts:
-        if publishers is not None and is_missing(broadcast, publishers, now):
+        if is_missing(broadcast, publishers.get(broadcast.ingest_node), now):
             mark_gone(broadcast, gone_since(broadcast, now))
         if lease.is_free(broadcast, now):
             crew.take(broadcast.pk)
-    if publishers is not None:
-        _drop_strangers(publishers, {broadcast.ingest_name for broadcast in broadcasts})
+    known = {broadcast.ingest_name for broadcast in broadcasts}
+    for name, found in publishers.items():
+        _drop_strangers(nodes.named(name), found or {}, known)
+    nodes.note_seen({name for name, found in publishers.items() if found is not None}, now)
     with suppress(RedisError, OSError):
         cache.set(RECONCILED_AT, now.timestamp(), timeout=3600)
 
 
-def _drop_strangers(publishers: dict[str, Publisher], known: set[str]) -> None:
+def _drop_strangers(node: IngestNode, publishers: dict[str, Publisher], known: set[str]) -> None:
     """Disconnect publishers of broadcasts that are over, so that they publish anew or stop."""
     for name, publisher in publishers.items():
         if name not in known and publisher.time_ms > STRANGER_PATIENCE * 1000:

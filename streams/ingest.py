@@ -15,6 +15,7 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 
 from streams.ingest_node import IngestNode, IngestUnreachable
+from streams.ingest_nodes import IngestNodes
 from streams.models import Broadcast, Run, Stream
 from streams.supervisor.states import BroadcastState, EndReason, EventKind, Wanted
 from streams.timeline import note
@@ -40,6 +41,11 @@ LISTED_WITHIN = timedelta(seconds=5)
 # Segments come every two seconds; a longer silence tells since when a publisher has been away that
 # nobody saw leave (the machine was off, or everything was stopped).
 QUIET = timedelta(seconds=15)
+# So long without a segment at a node that does not answer, somebody who publishes at another one is
+# the same streamer: segments are noted every five seconds, and are up to two seconds late.
+SILENT = timedelta(seconds=10)
+# An ingest that is only restarted is back before, and its publisher with it.
+NODE_LOST = timedelta(seconds=60)
 # OBS comes back by itself after it was dropped for its codec; that is one broadcast, not ten.
 SILENCE = 0.7  # seconds
 REFUSED_LATELY = timedelta(minutes=10)
@@ -49,7 +55,7 @@ def open_broadcast(stream: Stream) -> Broadcast | None:
     return Broadcast.objects.filter(open_key=stream.pk).first()
 
 
-def admit(stream: Stream, ingest: Ingest, node: IngestNode, now: datetime) -> Broadcast | None:
+def admit(stream: Stream, ingest: Ingest, nodes: IngestNodes, now: datetime) -> Broadcast | None:
     """Put the ingest on the stream's open broadcast, or open one. None: another one publishes."""
     for _ in range(5):  # each round lost was won by another publisher
         broadcast = open_broadcast(stream)
@@ -59,6 +65,7 @@ def admit(stream: Stream, ingest: Ingest, node: IngestNode, now: datetime) -> Br
                 note(broadcast.pk, EventKind.PUBLISHED, f"A publisher came from {ingest.address}.")
                 return broadcast
             continue
+        node = nodes.named(broadcast.ingest_node)
         present = broadcast.publisher_gone_at is None and _publishes(node, broadcast, now)
         if broadcast.wanted == Wanted.OFF:
             return None
@@ -163,26 +170,34 @@ def _publishes(node: IngestNode, broadcast: Broadcast, now: datetime) -> bool:
         time.sleep(SILENCE)
         after = node.publishers(fresh=True).get(broadcast.ingest_name)
     except IngestUnreachable:
-        return True
+        return not _is_silent(broadcast, now, SILENT)
     return after is not None and after.bytes_in > before.bytes_in
 
 
-def is_missing(broadcast: Broadcast, published: Container[str], now: datetime) -> bool:
-    """Whether /stat should list the publisher of record by now, and does not."""
+def is_missing(broadcast: Broadcast, published: Container[str] | None, now: datetime) -> bool:
+    """Whether /stat of its node should list the publisher of record by now, and does not; or the
+    node is long lost (None) and nothing of it arrives."""
     since = broadcast.ingest_since
-    return (
-        broadcast.publisher_gone_at is None
-        and since is not None
-        and now - since >= LISTED_WITHIN
-        and broadcast.ingest_name not in published
-    )
+    if broadcast.publisher_gone_at is not None or since is None or now - since < LISTED_WITHIN:
+        return False
+    if published is None:
+        return _is_silent(broadcast, now, NODE_LOST)
+    return broadcast.ingest_name not in published
 
 
 def gone_since(broadcast: Broadcast, now: datetime) -> datetime:
     """When a publisher left that is found to be missing."""
-    signs = (broadcast.last_segment_at, broadcast.ingest_since, broadcast.started_at)
-    newest = max(sign for sign in signs if sign is not None)
+    newest = _last_sign(broadcast)
     return newest if now - newest > QUIET else now
+
+
+def _is_silent(broadcast: Broadcast, now: datetime, patience: timedelta) -> bool:
+    return now - _last_sign(broadcast) > patience
+
+
+def _last_sign(broadcast: Broadcast) -> datetime:
+    signs = (broadcast.last_segment_at, broadcast.ingest_since, broadcast.started_at)
+    return max(sign for sign in signs if sign is not None)
 
 
 def _is_over(broadcast: Broadcast, stream: Stream, now: datetime) -> bool:

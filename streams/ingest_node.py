@@ -1,10 +1,11 @@
-"""The ingest node: nginx-rtmp's own HTTP, `/stat` (rtmp_stat) and `/control` (rtmp_control)."""
+"""An ingest node: nginx-rtmp's own HTTP, `/stat` (rtmp_stat) and `/control` (rtmp_control)."""
 
 import contextlib
 import http.client
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
@@ -16,6 +17,8 @@ APPLICATION = "live"
 TIMEOUT = 1.5
 # Every supervised broadcast looks at the same page; one request serves them all.
 FRESH = 0.4
+# A host that is lost answers nobody: each who asked it in turn would wait the whole time-out.
+LOST_FOR = 1.0
 # Publishers who wait for FFmpeg wait together, too.
 AWAITED_EVERY = 0.03
 
@@ -42,13 +45,34 @@ class _Page:
     played: frozenset[str]
 
 
-class IngestNode:
-    """`url`: `unix:/path/to/socket` or `http://host:port`."""
+@dataclass(frozen=True)
+class _Failure:
+    at: float
+    text: str
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+
+class IngestNode:
+    """`url`: `unix:/path/to/socket` or `http://host:port`, which wants the secret; `pull_url`:
+    where FFmpeg gets the node's streams from."""
+
+    def __init__(
+        self,
+        url: str,
+        pull_url: str = "",
+        secret: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.url = url
+        self.pull_url = pull_url
+        self._secret = secret
+        self._clock = clock
         self._lock = threading.Lock()
         self._page: _Page | None = None
+        self._failure: _Failure | None = None
+
+    def pull(self, name: str) -> str:
+        """The address of one of its streams, for FFmpeg."""
+        return f"{self.pull_url}/{name}"
 
     def publishers(self, *, fresh: bool = False) -> dict[str, Publisher]:
         """Who publishes now, by internal name. Raises IngestUnreachable."""
@@ -65,15 +89,33 @@ class IngestNode:
         return False
 
     def _look(self, oldest: float) -> _Page:
+        asked = self._clock()
         with self._lock:
-            now = time.monotonic()
-            if self._page is None or now - self._page.at >= oldest:
-                xml = self._get("/stat")
-                try:
-                    self._page = _Page(now, parse(xml), played(xml))
-                except StatError as error:
-                    raise IngestUnreachable(f"/stat of the ingest: {error}") from error
+            if self._page is not None and self._page.at >= asked - oldest:
+                return self._page
+            lost = self._failure
+            if lost is not None and lost.at >= asked - (LOST_FOR if oldest else 0.0):
+                raise IngestUnreachable(lost.text)
+            now = self._clock()
+            try:
+                self._page, self._failure = self._read(now), None
+            except IngestUnreachable as error:
+                # By its end: whoever waited meanwhile need not wait as long again.
+                self._failure = _Failure(self._clock(), str(error))
+                raise
             return self._page
+
+    def _read(self, now: float) -> _Page:
+        xml = self._get("/stat")
+        try:
+            return _Page(now, parse(xml), played(xml))
+        except StatError as error:
+            raise IngestUnreachable(f"/stat of the ingest: {error}") from error
+
+    def forget(self) -> None:
+        """What was last seen is out of date."""
+        with self._lock:
+            self._page = self._failure = None
 
     def drop(self, name: str) -> int:
         """Disconnect the publisher of this internal name; how many were there (0 or 1)."""
@@ -82,15 +124,16 @@ class IngestNode:
         return int(answer) if answer.strip().isdigit() else 0
 
     def _get(self, path: str) -> bytes:
-        connection = self._connection()
         try:
-            connection.request("GET", path)
+            connection = self._connection()
+        except ValueError as error:
+            raise IngestUnreachable(f"{self.url} is no address of an ingest: {error}") from error
+        try:
+            connection.request("GET", path, headers={"X-Ingest-Secret": self._secret})
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise IngestUnreachable(
-                f"the ingest at {self._url} does not answer: {error}"
-            ) from error
+            raise IngestUnreachable(f"the ingest at {self.url} does not answer: {error}") from error
         finally:
             connection.close()
         if response.status not in (200, 204):
@@ -98,9 +141,10 @@ class IngestNode:
         return body
 
     def _connection(self) -> http.client.HTTPConnection:
-        if self._url.startswith("unix:"):
-            return _UnixConnection(self._url.removeprefix("unix:"))
-        return http.client.HTTPConnection(urlsplit(self._url).netloc, timeout=TIMEOUT)
+        if self.url.startswith("unix:"):
+            return _UnixConnection(self.url.removeprefix("unix:"))
+        return http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=TIMEOUT)
 
 
-node = IngestNode(settings.INGEST_URL)
+node = IngestNode(settings.INGEST_URL, settings.RTMP_PULL_URL, settings.INGEST_SECRET)
+"""This installation's own; where there are several, `streams.ingest_nodes` knows them all."""

@@ -14,7 +14,8 @@ from streams import capacity, lease, timeline
 from streams.board import record
 from streams.capacity import Plan
 from streams.identity import HOST
-from streams.ingest_node import IngestNode, IngestUnreachable
+from streams.ingest_node import IngestUnreachable
+from streams.ingest_nodes import IngestNodes
 from streams.ladder import cost
 from streams.ladder.arguments import ffmpeg_arguments
 from streams.ladder.probe import ProbeError, probe
@@ -56,16 +57,17 @@ ENHANCED = ("jpeg", "mjpeg", "screenvideo", "flashsv")
 class BroadcastStudio:
     """Implements `streams.supervisor.roles.Studio`."""
 
-    def __init__(self, held: Lease, node: IngestNode, root: Path) -> None:
+    def __init__(self, held: Lease, nodes: IngestNodes, root: Path) -> None:
         self._lease = held
-        self._node = node
+        self._nodes = nodes
         self._root = root
         self._waiting: tuple[str, float] | None = None
-        # Both of the run that is watched.
+        # All of the run that is watched.
+        self._node = nodes.local
         self._source = RunSource(held)
         self._output: RunOutput | None = None
         self._missing = capacity.USUAL  # cores that the qualities it goes without would take
-        self._inspector = Inspector(settings.RTMP_PULL_URL)
+        self._inspector = Inspector()
 
     def adopt(self) -> RunHandle | None:
         """Take over the newest run that still lives on this host; settle all others."""
@@ -78,7 +80,9 @@ class BroadcastStudio:
                 process = Process.adopt(run.pk.hex, self._root) if run.host == HOST else None
                 if process is not None and adopted is None:
                     Run.objects.filter(pk=run.pk).update(fence=self._lease.fence)
-                    self._source.adopt(Broadcast.objects.get(pk=run.broadcast_id), run)
+                    broadcast = Broadcast.objects.get(pk=run.broadcast_id)
+                    self._node = self._nodes.named(broadcast.ingest_node)
+                    self._source.adopt(broadcast, run)
                     adopted = self._handle(run, process)
                     continue
                 if process is not None:
@@ -106,7 +110,8 @@ class BroadcastStudio:
             settled=self._source.settled,
         )
 
-    def start(self, ingest_name: str) -> RunHandle | None:
+    def start(self, ingest_name: str, node: str) -> RunHandle | None:
+        self._node = self._nodes.named(node)
         early = self._is_early(ingest_name)
         source = None if early else self._describe(ingest_name)
         if source is None and not early:
@@ -196,7 +201,7 @@ class BroadcastStudio:
         argv = ffmpeg_arguments(
             source,
             renditions,
-            input_url=f"{settings.RTMP_PULL_URL}/{run.ingest_name}",
+            input_url=self._node.pull(run.ingest_name),
             folder=folder,
             segment_seconds=SEGMENT_SECONDS,
             adaptive=adaptive,
@@ -237,7 +242,7 @@ class BroadcastStudio:
             if source.complete:
                 return source
             with contextlib.suppress(ProbeError):
-                return probe(f"{settings.RTMP_PULL_URL}/{ingest_name}", PROBE_TIMEOUT)
+                return probe(self._node.pull(ingest_name), PROBE_TIMEOUT)
         if waited > MEDIA_PATIENCE:
             # nginx's own idle timer starts with the first picture or sound.
             raise SourceRefused(
@@ -276,8 +281,9 @@ class BroadcastStudio:
             self._inspector.close()
             return None
         now = time.monotonic()
+        url = self._node.pull(run.ingest_name)
         inspection = self._inspector.look(
-            now, run.ingest_name, shape(self._source.now), now - run.began, self._rungs
+            now, url, shape(self._source.now), now - run.began, self._rungs
         )
         if inspection is None:
             return None

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from streams import capacity, foreman
 from streams.crew import Crew
 from streams.foreman import Foreman
-from streams.ingest_node import node
+from streams.ingest_nodes import forget_nodes, nodes
 from streams.models import Broadcast
 from streams.origin import run_folder
 from streams.supervisor import isolation
@@ -30,7 +30,7 @@ HANDED_OVER_WITHIN = 8.0
 @once
 def crew() -> Crew:
     """The supervisors of this worker process."""
-    return Crew(node, Path(settings.HLS_ROOT), settings.MOST_BROADCASTS)
+    return Crew(nodes, Path(settings.HLS_ROOT), settings.MOST_BROADCASTS)
 
 
 @once
@@ -94,6 +94,7 @@ def collect_garbage() -> None:
     root = Path(settings.HLS_ROOT)
     isolation.remove_leftovers()
     capacity.forget_hosts(timezone.now())
+    forget_nodes(timezone.now())
     # Folders before rows: a broadcast that begins meanwhile is not among them.
     unended = list(run_folder.unended_broadcasts(root))
     rows = Broadcast.objects.filter(open_key__isnull=False)

@@ -19,7 +19,8 @@ from django.views.decorators.csrf import csrf_exempt
 from redis.exceptions import RedisError
 
 from streams.ingest import Ingest, admit, internal_name, left, mark_gone
-from streams.ingest_node import APPLICATION, IngestUnreachable, node
+from streams.ingest_node import APPLICATION, IngestUnreachable
+from streams.ingest_nodes import nodes
 from streams.models import Broadcast, Stream, StreamKey
 from streams.tasks import ask_for_driver
 
@@ -86,18 +87,28 @@ def publish(request: HttpRequest, fields: Fields) -> HttpResponse:
     if not stream.enabled or (stream.refused_until is not None and stream.refused_until > now):
         return _refuse(address, "stream_closed")
     ingest = Ingest(
-        node=request.headers.get("X-Ingest-Node", ""),
+        node=_told_of_itself(request),
         name=internal_name(stream),
         client=fields.get("clientid", ""),
         address=address,
     )
-    broadcast = admit(stream, ingest, node, now)
+    broadcast = admit(stream, ingest, nodes, now)
     if broadcast is None:
         return _refuse(address, "busy", counts=False)
     logger.info("%s publishes %s as %s", address, stream.name, ingest.name)
+    node = nodes.named(ingest.node)
     if ask_for_driver(broadcast.pk) and not node.await_player(ingest.name, HELD):
         logger.info("no FFmpeg was there for the first picture of %s", ingest.name)
     return HttpResponse(status=302, headers={"Location": ingest.name})
+
+
+def _told_of_itself(request: HttpRequest) -> str:
+    """The name of the node that asks; where else it is reached is remembered."""
+    name, control_url, pull_url = (
+        request.headers.get(f"X-Ingest-{what}", "") for what in ("Node", "Control", "Pull")
+    )
+    nodes.learn(name, control_url, pull_url, timezone.now())
+    return name
 
 
 @from_ingest
@@ -120,6 +131,7 @@ def publish_done(request: HttpRequest, fields: Fields) -> HttpResponse:
 def _still_publishes(broadcast: Broadcast) -> bool:
     """Connections are numbered anew by every nginx, so a late word may mean another one."""
     try:
+        node = nodes.named(broadcast.ingest_node)
         return broadcast.ingest_name in node.publishers(fresh=True)
     except IngestUnreachable:
         return False
@@ -127,10 +139,10 @@ def _still_publishes(broadcast: Broadcast) -> bool:
 
 @from_ingest
 def play(request: HttpRequest, fields: Fields) -> HttpResponse:
-    """RTMP is for our own FFmpegs: internal names only, from this host only."""
+    """RTMP is for our own FFmpegs: internal names only, from the hosts of workers only."""
     name = fields.get("name", "")
     playable = Broadcast.objects.filter(open_key__isnull=False, ingest_name=name)
-    if name and _is_loopback(fields.get("addr", "")) and playable.exists():
+    if name and _is_worker(fields.get("addr", "")) and playable.exists():
         return HttpResponse(status=204)
     return HttpResponse(status=403)
 
@@ -153,6 +165,17 @@ def _is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
+
+
+def _is_worker(address: str) -> bool:
+    """The ingest itself refuses everybody else as well."""
+    if _is_loopback(address):
+        return True
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in settings.WORKERS)
 
 
 def _refuse(address: str, reason: str, *, counts: bool = True) -> HttpResponse:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.conf import LazySettings
 
+from streams.ingest_nodes import nodes
 from tests.acceptance.stack import Stack, until
 from tests.faults.ledger import Ledger
 
@@ -19,6 +20,13 @@ def _quick_settings(settings: LazySettings) -> None:
     files = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": files}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _unknown_ingests() -> None:
+    """No test knows what an ingest said to the one before it."""
+    nodes.forget()
+    nodes.local.forget()
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ LAYERS: list[tuple[str, ...]] = [
     (
         "streams.presence",
         "streams.ingest_node",
+        "streams.ingest_nodes",
         "streams.identity",
         "streams.timeline",
         "streams.disk",

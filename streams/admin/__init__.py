@@ -1,5 +1,5 @@
 """The admin: streams and keys, broadcasts, runs and hosts, ladder profiles, users."""
 
-from streams.admin import broadcast, host, ladder_profile, run, stream, user
+from streams.admin import broadcast, host, ingest_node, ladder_profile, run, stream, user
 
-__all__ = ["broadcast", "host", "ladder_profile", "run", "stream", "user"]
+__all__ = ["broadcast", "host", "ingest_node", "ladder_profile", "run", "stream", "user"]

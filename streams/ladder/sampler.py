@@ -93,8 +93,7 @@ class Inspection:
 class Inspector:
     """Inspects what one broadcast's publishers send: once each, and again when it changed."""
 
-    def __init__(self, pull_url: str, seconds: float = SAMPLE_SECONDS) -> None:
-        self._pull_url = pull_url
+    def __init__(self, seconds: float = SAMPLE_SECONDS) -> None:
         self._seconds = seconds
         self._inspected: tuple[object, ...] | None = None
         self._subject: tuple[object, ...] | None = None  # of the sampler
@@ -104,20 +103,20 @@ class Inspector:
     def look(
         self,
         now: float,
-        ingest_name: str,
+        url: str,
         shape: tuple[object, ...],
         run_age: float,
         rungs: Callable[[], Sequence[Rung]],
     ) -> Inspection | None:
         """Never blocks. `shape`: what makes the source another one when it changes; `rungs` is
         asked for the profile once there is a sample."""
-        subject = (ingest_name, *shape)
+        subject = (url, *shape)
         if self._sampler is not None:
             return self._collect(self._sampler, now, subject, rungs)
         due = run_age >= AFTER_START and now >= self._not_before
         if due and subject != self._inspected and _slots.acquire(blocking=False):
             try:
-                self._sampler = Sampler(f"{self._pull_url}/{ingest_name}", self._seconds, now)
+                self._sampler = Sampler(url, self._seconds, now)
                 self._subject = subject
             except OSError:
                 _slots.release()

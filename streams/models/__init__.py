@@ -3,6 +3,7 @@
 from streams.models.broadcast import Broadcast
 from streams.models.event import Event
 from streams.models.host import Host
+from streams.models.ingest_node import IngestNode
 from streams.models.ladder_profile import LadderProfile, LadderRendition
 from streams.models.run import Run
 from streams.models.stream import Stream, Visibility
@@ -13,6 +14,7 @@ __all__ = [
     "Broadcast",
     "Event",
     "Host",
+    "IngestNode",
     "LadderProfile",
     "LadderRendition",
     "Run",

@@ -162,7 +162,7 @@ class Supervisor:
         """Do what the policy says. True once the broadcast is over."""
         match decide(facts):
             case Start():
-                return self._start(facts.publisher or "")
+                return self._start(facts.publisher or "", self._orders.node if self._orders else "")
             case Stop() as stop:
                 self._ask_to_stop(stop)
             case Kill():
@@ -183,9 +183,9 @@ class Supervisor:
         if advice is not None and self._run is not None:
             self._desk.advise(advice, self._run.number)
 
-    def _start(self, ingest_name: str) -> bool:
+    def _start(self, ingest_name: str, node: str) -> bool:
         try:
-            self._run = self._studio.start(ingest_name)
+            self._run = self._studio.start(ingest_name, node)
         except SourceRefused as refusal:
             logger.warning("%s is refused: %s", ingest_name, refusal)
             return self._desk.end(EndReason.INPUT_UNREADABLE, str(refusal))

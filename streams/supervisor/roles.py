@@ -36,6 +36,7 @@ class Orders:
     crashes: int = 0
     gave_up: bool = False
     shed: int = 0
+    node: str = ""  # the ingest node where it publishes
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ class Studio(Protocol):
     """Makes runs and looks at what goes into and comes out of them."""
 
     def adopt(self) -> RunHandle | None: ...
-    def start(self, ingest_name: str) -> RunHandle | None:
+    def start(self, ingest_name: str, node: str) -> RunHandle | None:
         """A new run, or None while the source cannot be described yet. Raises SourceRefused."""
 
     def output(self, run: RunHandle) -> Output: ...

@@ -1,23 +1,28 @@
 """The ingest: a real nginx with RTMP, a real FFmpeg, and a hook that remembers what it was told."""
 
+import http.client
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
 
-from streams.ingest_node import IngestNode
-from tests.deploy.installation import Installation, serve, wait_for_port
+from streams.ingest_node import IngestNode, IngestUnreachable
+from tests.acceptance.publisher import Publisher
+from tests.acceptance.stack import until
+from tests.deploy.installation import Installation, free_port, serve, wait_for_port
+from tests.deploy.relay import relay
 from tests.streams.ladder.conftest import packets
 
 KEY = "kEy-That-NoLogMayShow"
 
 
 class Ingest(Installation):
-    def __init__(self, var: Path) -> None:
-        super().__init__(var)
+    def __init__(self, var: Path, **variables: str) -> None:
+        super().__init__(var, **variables)
         self.told: list[tuple[str, dict[str, str], dict[str, str]]] = []
         self.node = IngestNode(f"unix:{var}/run/ingest.sock")
         self.waited: bool | None = None
@@ -56,21 +61,21 @@ class Ingest(Installation):
             timeout=30,
         ).returncode  # fmt: skip
 
-    def play(self, file: Path) -> "subprocess.Popen[bytes]":
+    def play(self, file: Path, port: int | None = None) -> "subprocess.Popen[bytes]":
         """FFmpeg, pulling by the internal name into a file."""
         return subprocess.Popen(
             ["ffmpeg", "-nostdin", "-v", "quiet", "-f", "flv", "-rtmp_live", "live",
              "-rw_timeout", "15000000", "-i",
-             f"rtmp://127.0.0.1:{self.ports['RTMP']}/live/internal-name", "-c", "copy", str(file)],
+             f"rtmp://127.0.0.1:{port or self.ports['RTMP']}/live/internal-name", "-c", "copy",
+             str(file)],
         )  # fmt: skip
 
     def log(self) -> str:
         return (self.var / "log/ingest.conf").read_text()
 
 
-@pytest.fixture
-def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path)
+@contextmanager
+def running(ingest: Ingest) -> Iterator[Ingest]:
     rendered = ingest.run("deploy.render", "ingest.conf")
     assert rendered.returncode == 0, rendered.stderr
     nginx = ingest.nginx("ingest.conf")
@@ -80,6 +85,12 @@ def ingest(tmp_path: Path) -> Iterator[Ingest]:
     finally:
         nginx.terminate()
         nginx.wait(10)
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    with running(Ingest(tmp_path)) as ingest:
+        yield ingest
 
 
 @pytest.fixture
@@ -96,6 +107,7 @@ def test_the_hook_gets_the_secret_in_a_header_and_the_key_in_the_form(hook: Inge
     assert (path, form["name"], form["key"]) == ("/rtmp/publish", "good", KEY)
     assert (headers["X-Ingest-Secret"], headers["X-Ingest-Node"]) == (hook.secret, "local")
     assert headers["Host"] == "localhost"
+    assert not {"X-Ingest-Control", "X-Ingest-Pull"} & set(headers)
 
 
 def test_the_hook_hears_when_a_publisher_leaves(hook: Ingest) -> None:
@@ -141,3 +153,105 @@ def test_no_key_reaches_the_log_whatever_goes_wrong(ingest: Ingest) -> None:
     assert "/rtmp/publish" in ingest.log()  # that it could not reach the hook, it does say
     assert KEY not in ingest.log()
     assert ingest.secret not in ingest.log()
+
+
+# Addresses of this machine that are not 127.0.0.1, as those of other hosts are not.
+INGEST, WORKER, STRANGER = "127.0.0.2", "127.0.0.3", "127.0.0.4"
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[Ingest]:
+    """An ingest with workers on other hosts, and its hook."""
+    far = Ingest(
+        tmp_path,
+        LIVESTREAM_INGEST_CONTROL=f"{INGEST}:{free_port()}",
+        LIVESTREAM_INGEST_NODE="far",
+        LIVESTREAM_RTMP_BIND="0.0.0.0",
+        LIVESTREAM_WORKERS=f"{WORKER}/32",
+    )
+    with running(far):
+        server = far.hook()
+        yield far
+        server.shutdown()
+        server.server_close()
+
+
+def asks(far: Ingest, source: str, secret: str, path: str = "/stat") -> int:
+    """The status of its answer to a host of that address."""
+    host, _, port = far.environment["LIVESTREAM_INGEST_CONTROL"].rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), 5, source_address=(source, 0))
+    connection.request("GET", path, headers={"X-Ingest-Secret": secret})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_an_ingest_for_others_tells_them_where_it_is(far: Ingest) -> None:
+    far.publish("good")
+    _, _, headers = far.told[0]
+    assert headers["X-Ingest-Node"] == "far"
+    assert headers["X-Ingest-Control"] == f"http://{far.environment['LIVESTREAM_INGEST_CONTROL']}"
+    assert headers["X-Ingest-Pull"] == f"rtmp://{INGEST}:{far.ports['RTMP']}/live"
+
+
+def test_only_a_worker_that_knows_the_secret_is_answered(far: Ingest) -> None:
+    assert asks(far, WORKER, far.secret) == 200
+    assert asks(far, WORKER, "wrong") == 403
+    assert asks(far, WORKER, "") == 403
+    assert asks(far, STRANGER, far.secret) == 403
+    drop = "/control/drop/publisher?app=live&name=internal-name"
+    assert asks(far, STRANGER, far.secret, drop) == 403
+    assert asks(far, WORKER, far.secret.swapcase(), drop) == 403
+
+
+def test_a_worker_far_away_sees_and_drops_its_publishers(far: Ingest) -> None:
+    url = f"http://{far.environment['LIVESTREAM_INGEST_CONTROL']}"
+    node, outsider = IngestNode(url, secret=far.secret), IngestNode(url)
+    with Publisher(far.ports["RTMP"], "good", size="320x180") as publisher:
+        until(lambda: "internal-name" in node.publishers(fresh=True), 10, "the publisher in /stat")
+        assert node.drop("internal-name") == 1
+        assert publisher.ended(10) != 0
+    with pytest.raises(IngestUnreachable, match="403"):
+        outsider.publishers()
+
+
+def test_only_workers_may_play(far: Ingest, tmp_path: Path) -> None:
+    with Publisher(far.ports["RTMP"], "good", size="320x180"):
+        until(lambda: far.told, 10, "a publisher")
+        played = {}
+        for source in (STRANGER, WORKER):
+            played[source] = tmp_path / f"{source}.flv"
+            with relay(source, INGEST, far.ports["RTMP"]) as port:
+                player = far.play(played[source], port)
+                try:
+                    if source == STRANGER:
+                        assert player.wait(10) != 0
+                    else:
+                        until(lambda: _size(played[WORKER]) > 50_000, 15, "a worker's pull")
+                finally:
+                    player.kill()
+                    player.wait()
+        assert _size(played[STRANGER]) == 0
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"LIVESTREAM_INGEST_CONTROL": "0.0.0.0:8191"}, "LIVESTREAM_INGEST_URL"),
+        ({"LIVESTREAM_INGEST_CONTROL": "127.0.0.2:8191"}, "LIVESTREAM_RTMP_BIND"),
+        ({"LIVESTREAM_INGEST_CONTROL": "8191"}, "LIVESTREAM_INGEST_CONTROL"),
+        ({"LIVESTREAM_BACKENDS": "web;1"}, "LIVESTREAM_BACKENDS"),
+        ({"LIVESTREAM_WORKERS": "workers"}, "LIVESTREAM_WORKERS"),
+        ({"LIVESTREAM_PROCESSES": "web wroker"}, "wroker"),
+    ],
+)
+def test_what_could_not_work_is_refused_by_name(
+    tmp_path: Path, variables: dict[str, str], named: str
+) -> None:
+    rendered = Ingest(tmp_path, **variables).run("deploy.render", "ingest.conf")
+    assert rendered.returncode != 0
+    assert named in rendered.stderr

@@ -69,7 +69,7 @@ def test_only_this_machine_is_told_details(client: Client) -> None:
 def test_without_redis_the_ingest_is_not_blamed(
     monkeypatch: pytest.MonkeyPatch, settings: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setattr(health.node, "_get", lambda path: b"<rtmp></rtmp>")
+    monkeypatch.setattr(health.nodes.local, "_get", lambda path: b"<rtmp></rtmp>")
     settings.CACHES = {  # type: ignore[attr-defined]
         "default": {
             "BACKEND": "django_redis.cache.RedisCache",

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from streams.admin import timeline
-from streams.models import Broadcast, Event, Host, Run, Stream
+from streams.models import Broadcast, Event, Host, IngestNode, Run, Stream
 from streams.supervisor.states import BroadcastState, EndReason, EventKind, RunState, Wanted
 from streams.timeline import note
 
@@ -203,3 +203,9 @@ def test_hosts_are_for_superusers(admin: Client, streamer: Client) -> None:
     assert "1.2 of 4" in page
     assert "away" in page
     assert streamer.get("/admin/streams/host/").status_code == 403
+
+
+def test_ingest_nodes_are_for_superusers(admin: Client, streamer: Client) -> None:
+    IngestNode.objects.create(name="far", control_url="http://192.0.2.1:8191")
+    assert streamer.get("/admin/streams/ingestnode/").status_code == 403
+    assert "http://192.0.2.1:8191" in admin.get("/admin/streams/ingestnode/").content.decode()

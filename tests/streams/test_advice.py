@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.conf import LazySettings
 from django.db import DatabaseError
 
 from streams import desk as desk_module
@@ -14,6 +13,7 @@ from streams import lease
 from streams.board import Board
 from streams.desk import BroadcastDesk
 from streams.ingest_node import IngestNode
+from streams.ingest_nodes import IngestNodes
 from streams.ladder import sampler
 from streams.ladder.source import Source, Video
 from streams.models import Broadcast, Event, Stream
@@ -22,7 +22,7 @@ from streams.supervisor.process import Process
 from streams.supervisor.roles import Advice, RunHandle, Unavailable
 from streams.supervisor.states import BroadcastState, EventKind
 
-NOWHERE = IngestNode("unix:/nowhere")
+NOWHERE = IngestNodes(IngestNode("unix:/nowhere"), "local")
 FAR = Advice("key_frames_far_apart", "Set Keyframe Interval to 2 s.", "warning")
 MUTE = Advice("no_audio", "No sound arrives.", "warning")
 
@@ -102,10 +102,10 @@ def run(tmp_path: Path) -> Iterator[RunHandle]:
 
 
 def test_a_studio_looks_at_its_publisher_without_waiting(
-    held: lease.Lease, run: RunHandle, tmp_path: Path, settings: LazySettings
+    held: lease.Lease, run: RunHandle, tmp_path: Path
 ) -> None:
-    settings.RTMP_PULL_URL = str(tmp_path)
-    studio = BroadcastStudio(held, NOWHERE, tmp_path)
+    nodes = IngestNodes(IngestNode("unix:/nowhere", pull_url=str(tmp_path)), "local")
+    studio = BroadcastStudio(held, nodes, tmp_path)
     studio._source.now = Source(Video("h264", 64, 36, 30.0), None)
     advice, deadline = studio.advice(run), time.monotonic() + 15
     assert advice is None
@@ -118,10 +118,10 @@ def test_a_studio_looks_at_its_publisher_without_waiting(
 
 
 def test_a_studio_that_closes_leaves_no_ffprobe_behind(
-    held: lease.Lease, run: RunHandle, tmp_path: Path, settings: LazySettings
+    held: lease.Lease, run: RunHandle, tmp_path: Path
 ) -> None:
-    settings.RTMP_PULL_URL = str(tmp_path)
-    studio = BroadcastStudio(held, NOWHERE, tmp_path)
+    nodes = IngestNodes(IngestNode("unix:/nowhere", pull_url=str(tmp_path)), "local")
+    studio = BroadcastStudio(held, nodes, tmp_path)
     studio._source.now = Source(Video("h264", 64, 36, 30.0), None)
     studio.advice(run)
     at_work = studio._inspector._sampler

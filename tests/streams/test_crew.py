@@ -12,6 +12,7 @@ from django.utils import timezone
 from streams import studio
 from streams.crew import Crew
 from streams.ingest_node import IngestNode
+from streams.ingest_nodes import IngestNodes
 from streams.models import Broadcast, Event, Run, Stream
 from streams.supervisor.process import Process, find_runs
 from streams.supervisor.roles import RunHandle
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def _stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every run is a process that only sleeps: there is no ingest to pull from here."""
 
-    def start(self: studio.BroadcastStudio, ingest_name: str) -> RunHandle:
+    def start(self: studio.BroadcastStudio, ingest_name: str, node: str) -> RunHandle:
         row = Broadcast.objects.get(pk=self._lease.broadcast_id)
         run = Run.objects.create(
             broadcast=row, number=Run.objects.filter(broadcast=row).count() + 1,
@@ -48,7 +49,7 @@ def crews(tmp_path: Path) -> Iterator[Callable[[], Crew]]:
     made: list[Crew] = []
 
     def make(most: int = 100) -> Crew:
-        made.append(Crew(IngestNode("unix:/nowhere"), tmp_path, most))
+        made.append(Crew(IngestNodes(IngestNode("unix:/nowhere"), "local"), tmp_path, most))
         return made[-1]
 
     yield make

@@ -28,8 +28,18 @@ FULL_HD = Source(Video("h264", 1920, 1080, 30), Audio("aac", 48_000, 2))
 class FakeNode:
     """One publisher, of FULL_HD."""
 
+    def pull(self, name: str) -> str:
+        return f"rtmp://127.0.0.1/live/{name}"
+
     def publishers(self) -> dict[str, Publisher]:
         return {"in": Publisher("in", "1", "127.0.0.1", True, 1, 9000, 0, FULL_HD)}
+
+
+class FakeNodes:
+    local = FakeNode()
+
+    def named(self, name: str) -> FakeNode:
+        return self.local
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +64,7 @@ def broadcast(stream: Stream) -> Broadcast:
 def studio(broadcast: Broadcast, tmp_path: Path) -> BroadcastStudio:
     held = lease.acquire(broadcast.pk, identity.make())
     assert held is not None
-    return BroadcastStudio(held, FakeNode(), tmp_path / "hls")  # type: ignore[arg-type]
+    return BroadcastStudio(held, FakeNodes(), tmp_path / "hls")  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -62,7 +72,7 @@ def start(studio: BroadcastStudio) -> Iterator[Callable[[], RunHandle]]:
     runs: list[RunHandle] = []
 
     def begin() -> RunHandle:
-        run = studio.start("in")
+        run = studio.start("in", "local")
         assert run is not None
         runs.append(run)
         return run

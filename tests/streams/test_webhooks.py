@@ -3,6 +3,7 @@ here (there is none), so the publisher of record is taken at its word."""
 
 import threading
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from streams.ingest_node import node
-from streams.models import Broadcast, Event, Stream, StreamKey
+from streams.models import Broadcast, Event, IngestNode, Stream, StreamKey
 from streams.supervisor.states import EndReason, Wanted
 
 FORM = {
@@ -34,12 +35,12 @@ class Ingest:
     """Posts hooks as nginx-rtmp behind our proxy does."""
 
     def __init__(self, secret: str) -> None:
-        self._headers = {"X-Ingest-Secret": secret, "X-Ingest-Node": "local"}
+        self.headers = {"X-Ingest-Secret": secret, "X-Ingest-Node": "local"}
 
     def post(self, path: str, tail: str = "", **fields: str) -> Any:
         body = urlencode({**FORM, **fields}) + tail
         return Client().post(
-            path, body, content_type="application/x-www-form-urlencoded", headers=self._headers
+            path, body, content_type="application/x-www-form-urlencoded", headers=self.headers
         )
 
     def publish(self, name: str, tail: str = "", **fields: str) -> Any:
@@ -357,3 +358,28 @@ def test_a_done_for_a_publisher_that_is_still_there_changes_nothing(
     )
     assert ingest.done(key).status_code == 204
     assert broadcast().publisher_gone_at is None
+
+
+@pytest.mark.parametrize(
+    ("address", "status"), [("10.0.0.7", 204), ("10.0.1.7", 403), ("127.0.0.1", 204), ("", 403)]
+)
+def test_hosts_of_workers_may_play_and_nobody_else(
+    ingest: Ingest, stream: Stream, key: str, settings: LazySettings, address: str, status: int
+) -> None:
+    settings.WORKERS = [ip_network("10.0.0.0/24")]
+    name = ingest.publish(key).headers["Location"]
+    assert ingest.post("/rtmp/play", name=name, call="play", addr=address).status_code == status
+
+
+def test_what_a_node_tells_of_itself_is_remembered_with_its_publisher(
+    ingest: Ingest, stream: Stream, key: str, settings: LazySettings
+) -> None:
+    ingest.headers |= {
+        "X-Ingest-Node": "far",
+        "X-Ingest-Control": "http://192.0.2.1:8191",
+        "X-Ingest-Pull": "rtmp://192.0.2.1:1935/live",
+    }
+    assert ingest.publish(key).status_code == 302
+    assert broadcast().ingest_node == "far"
+    row = IngestNode.objects.get()
+    assert (row.name, row.control_url) == ("far", "http://192.0.2.1:8191")

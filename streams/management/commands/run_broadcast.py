@@ -16,7 +16,7 @@ from streams import lease
 from streams.crew import Crew
 from streams.identity import host_of
 from streams.ingest import open_broadcast
-from streams.ingest_node import node
+from streams.ingest_nodes import nodes
 from streams.models import Broadcast, Event, Run, Stream
 
 LOOK_EVERY = 0.5
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         if stream is None:
             names = ", ".join(Stream.objects.values_list("name", flat=True)) or "none"
             raise CommandError(f"There is no stream named {name}. There are: {names}.")
-        crew = Crew(node, Path(settings.HLS_ROOT), most=1)
+        crew = Crew(nodes, Path(settings.HLS_ROOT), most=1)
         with _stopped_by_signals() as stopping:
             try:
                 broadcast = self._wait_for(stream, crew, stopping)

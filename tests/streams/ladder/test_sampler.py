@@ -139,13 +139,16 @@ class Visit:
     """An inspector, looked at as a supervisor does, with a clock of its own."""
 
     def __init__(self, pull_url: str) -> None:
-        self.inspector = Inspector(pull_url, SECONDS)
+        self.inspector = Inspector(SECONDS)
+        self._pull_url = pull_url
         self.now = 1000.0
 
     def look(
         self, name: str, shape: tuple[object, ...] = SHAPE, run_age: float = 60.0
     ) -> Inspection | None:
-        return self.inspector.look(self.now, name, shape, run_age, lambda: RUNGS)
+        return self.inspector.look(
+            self.now, f"{self._pull_url}/{name}", shape, run_age, lambda: RUNGS
+        )
 
     def result(self, name: str, shape: tuple[object, ...] = SHAPE) -> Inspection:
         deadline = time.monotonic() + 15

@@ -98,7 +98,7 @@ class FakeStudio:
     def adopt(self) -> RunHandle | None:
         return self.adopted
 
-    def start(self, ingest_name: str) -> RunHandle | None:
+    def start(self, ingest_name: str, node: str) -> RunHandle | None:
         if self.refusal:
             raise SourceRefused(self.refusal)
         if self.error is not None:
