@@ -38,12 +38,14 @@ RECONCILED_AT = "reconciled_at"
 
 
 class Foreman(threading.Thread):
-    """Works from `start` until `stop`."""
+    """Works from `start` until `stop`. `sign`: a file that each of its rounds touches, by which
+    others see that it works."""
 
-    def __init__(self, crew: Crew, root: Path) -> None:
+    def __init__(self, crew: Crew, root: Path, sign: Path) -> None:
         super().__init__(name="foreman", daemon=True)
         self._crew = crew
         self._root = root
+        self._sign = sign
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -61,6 +63,7 @@ class Foreman(threading.Thread):
         # Each by itself: a disk that is full must not keep broadcasts from being driven.
         self._do(lambda: reconcile(self._crew))
         self._do(lambda: disk.relieve(self._root))
+        self._do(self._sign.touch)
         if thorough:
             self._do(lambda: put_down_strays(self._root))
             self._do(lambda: capacity.report(timezone.now()))
