@@ -81,14 +81,32 @@ docker_prepare() { # DOMAIN or ""
     make_secrets
 }
 
+# All, or all but an ingest that runs as it is set: a new one throws the publishers off, and every
+# new version of the code makes a new image of it.
+services_to_start() {
+    local id hash
+    id=$(compose ps --quiet ingest)
+    if [ -n "$id" ]; then
+        hash=$(docker inspect --format '{{index .Config.Labels "com.docker.compose.config-hash"}}' "$id")
+        if [ "$(compose config --hash ingest)" = "ingest $hash" ]; then
+            warn "ingest goes on as it is, with its publishers; a new one: docker compose -f deploy/docker-compose.yml up -d ingest"
+            compose config --services | grep -vx ingest
+            return
+        fi
+    fi
+    compose config --services
+}
+
 docker_up() { # [--domain NAME]
+    local services
     read_domain "$@"
     need_docker
     docker_prepare "$ASKED_DOMAIN"
     step "Building the images"
     compose build --quiet || fail "The images could not be built; what Docker printed above says why."
     step "Starting, and waiting until all containers are healthy"
-    compose up --detach --wait --wait-timeout 300 ||
+    mapfile -t services < <(services_to_start)
+    compose up --detach --wait --wait-timeout 300 "${services[@]}" ||
         fail "Not all containers are healthy." \
             "Which: ./deploy/app.sh docker status. Why: ./deploy/app.sh docker logs [SERVICE]"
     FIRST_RUN=$(compose exec -T web python manage.py first_run) ||
