@@ -7,6 +7,7 @@ MONGODB_ROOT_USERNAME and MONGODB_ROOT_PASSWORD_FILE; no other process of ours e
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -53,7 +54,7 @@ class Account:
 def ensure(database: Database[dict[str, object]], account: Account) -> None:
     """Make the user, or give it this password. Safe to call again, and by two at once."""
     roles = [{"role": "readWrite", "db": account.database}]
-    fields = {"pwd": account.password, "roles": roles}
+    fields: dict[str, Any] = {"pwd": account.password, "roles": roles}
     try:
         database.command("updateUser", account.user, **fields)
     except OperationFailure as refusal:
