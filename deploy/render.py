@@ -45,7 +45,7 @@ def fill(text: str, values: dict[str, str]) -> str:
 
 def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str]:
     """The values that stand inside quotes. Raises SystemExit naming one that would break out."""
-    redis = RedisAddress.parse(env.redis_url)
+    redis = RedisAddress.parse(env.redis.url)
     values = {
         "var": str(env.var),
         "run": env.run,

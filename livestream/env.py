@@ -7,12 +7,13 @@ Secrets may be in files of their own (livestream/secret.py).
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from livestream.redis_routes import RedisRoutes, Sentinels
 from livestream.secret import read_secret
 from streams.origin.pressure import Watermark
 
@@ -23,22 +24,22 @@ ROOT = Path(__file__).resolve().parent.parent
 class Environment:
     """What the environment says, typed. Durations in seconds, sizes in bytes."""
 
-    secret_key: str
+    secret_key: str = field(repr=False)
     debug: bool
     allowed_hosts: list[str]
     csrf_trusted_origins: list[str]
     https: bool
     var: Path
     run: str
-    mongodb_uri: str
-    redis_url: str
+    mongodb_uri: str = field(repr=False)
+    redis: RedisRoutes = field(repr=False)
     public_api_url: str
     public_ws_url: str
     public_hls_url: str
     rtmp_url: str
     bind: str
     open_ingest: str
-    ingest_secret: str
+    ingest_secret: str = field(repr=False)
     ingest_url: str
     ingest_node: str
     rtmp_pull_url: str
@@ -70,7 +71,7 @@ def read() -> Environment:
         var=var,
         run=run,
         mongodb_uri=read_secret("MONGODB_URI"),
-        redis_url=read_secret("REDIS_URL") or "redis://127.0.0.1:6379/0",
+        redis=_redis(env),
         public_api_url=_public(env, "PUBLIC_API_URL", "/api"),
         public_ws_url=_public(env, "PUBLIC_WS_URL", "/ws"),
         public_hls_url=_public(env, "PUBLIC_HLS_URL", "/hls"),
@@ -102,6 +103,26 @@ def _required(name: str) -> str:
             f"{name}_FILE name a file that holds it."
         )
     return value
+
+
+def _redis(env: environ.Env) -> RedisRoutes:
+    hosts: str = env.str("REDIS_SENTINELS", default="")
+    master: str = env.str("REDIS_MASTER", default="") or "livestream"
+    password = read_secret("REDIS_SENTINEL_PASSWORD")
+    try:
+        sentinels = Sentinels.parse(hosts, master, password) if hosts else None
+    except ValueError as wrong:
+        raise ImproperlyConfigured(
+            f"REDIS_SENTINELS: {wrong}; write host:port,host:port,host:port."
+        ) from None
+    return RedisRoutes.plan(
+        read_secret("REDIS_URL") or "redis://127.0.0.1:6379/0",
+        cache=read_secret("REDIS_CACHE_URL"),
+        channels=read_secret("REDIS_CHANNELS_URL"),
+        broker=read_secret("REDIS_BROKER_URL"),
+        sentinels=sentinels,
+        ca_file=env.str("REDIS_CA_FILE", default=""),
+    )
 
 
 def _boolean(name: str) -> bool:

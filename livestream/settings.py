@@ -3,6 +3,7 @@
 import sys
 
 from livestream import env as environment
+from livestream import redis_settings
 from streams.supervisor.isolation import Limits
 
 ENV = environment.read()
@@ -83,18 +84,11 @@ DATABASES = {
     }
 }
 CACHES = {
-    "default": {
-        "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": ENV.redis_url,
-        "KEY_PREFIX": "livestream",
-        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
-    }
-}
-# Sessions are in the database and cached here: without Redis they are only slower.
-CACHES["sessions"] = {
-    **CACHES["default"],
-    "KEY_PREFIX": "livestream-sessions",
-    "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1, "IGNORE_EXCEPTIONS": True},
+    "default": redis_settings.cache(ENV.redis.cache, "livestream"),
+    # Sessions are in the database and cached here: without Redis they are only slower.
+    "sessions": redis_settings.cache(
+        ENV.redis.cache, "livestream-sessions", IGNORE_EXCEPTIONS=True
+    ),
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_CACHE_ALIAS = "sessions"
@@ -102,17 +96,21 @@ CHANNEL_LAYERS = {
     "default": {
         # The core layer drops silently at 100 messages a channel; this one does not.
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [ENV.redis_url], "prefix": "livestream"},
+        "CONFIG": {
+            "hosts": [redis_settings.channel_host(ENV.redis.channels)],
+            "prefix": "livestream",
+        },
     }
 }
 
-CELERY_BROKER_URL = ENV.redis_url
+CELERY_BROKER_URL = redis_settings.broker_url(ENV.redis.broker)
+# Without this kombu would take any certificate for a rediss: URL.
+CELERY_BROKER_USE_SSL = ENV.redis.broker.tls or False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # However long Redis is away, FFmpegs have to be watched.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_connect_timeout": 1,
-    "socket_timeout": 1,
+    **redis_settings.broker_options(ENV.redis.broker),
     # The publish hook has four seconds, with or without a broker: the reconciler makes up for it.
     "max_retries": 1,
     "interval_start": 0,

@@ -193,8 +193,8 @@ async def test_many_sockets_cost_one_subscription(connect, stream):
     group = f"livestream__group__chat.{stream.pk.hex}"
     redis = presence._redis()
     assert redis.pubsub_numsub(group) == [(group.encode(), 1)]
-    # The room's channel and its two groups, and nothing per socket.
-    assert len(redis.pubsub_channels("livestream*")) == 3
+    # The room's channel and its two groups, the process's pulse, and nothing per socket.
+    assert len(redis.pubsub_channels("livestream*")) == 4
 
 
 async def test_a_slow_reader_is_dropped_while_the_others_read_on(connect, stream):

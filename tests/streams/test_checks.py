@@ -1,10 +1,12 @@
 """System checks, one by one."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 
+from livestream.redis_routes import RedisRoutes, Sentinels
 from streams import checks
 from streams.origin.pressure import Watermark
 
@@ -20,6 +22,9 @@ def test_all_is_well_as_the_tests_run() -> None:
     assert ids(checks.check_addresses()) == []
     assert ids(checks.check_socket_path()) == []
     assert ids(checks.check_watermarks()) == []
+    assert ids(checks.check_redis()) == []
+    assert ids(checks.check_redis_authority()) == []
+    assert ids(checks.check_sentinels()) == []
 
 
 def test_it_misses_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -71,3 +76,35 @@ def test_it_refuses_watermarks_that_make_no_sense(
 def test_an_open_ingest_is_warned_about_in_production(settings: LazySettings) -> None:
     settings.OPEN_INGEST = True
     assert ids(checks.check_open_ingest()) == ["streams.W001"]
+
+
+@dataclass
+class Environment:
+    redis: RedisRoutes
+
+
+def test_it_refuses_a_wrong_address_of_redis(settings: LazySettings) -> None:
+    settings.ENV = Environment(RedisRoutes.plan("redis://h", cache="http://:hidden@h"))
+    (error,) = checks.check_redis()
+    assert error.id == "streams.E010"
+    assert "REDIS_CACHE_URL" in error.msg
+    assert "hidden" not in error.msg
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_it_refuses_an_authority_without_certificates(
+    settings: LazySettings, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    settings.ENV = Environment(RedisRoutes.plan("rediss://h", ca_file=str(file)))
+    (error,) = checks.check_redis_authority()
+    assert error.id == "streams.E011"
+    assert str(file) in error.msg
+
+
+def test_it_warns_of_too_few_sentinels(settings: LazySettings) -> None:
+    pair = Sentinels((("a", 1), ("b", 2)), "livestream")
+    settings.ENV = Environment(RedisRoutes.plan("redis://h", sentinels=pair))
+    assert ids(checks.check_sentinels()) == ["streams.W010"]
