@@ -8,6 +8,7 @@ Secrets may be in files of their own (livestream/secret.py).
 import math
 import os
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 import environ
@@ -29,6 +30,7 @@ class Environment:
     allowed_hosts: list[str]
     csrf_trusted_origins: list[str]
     https: bool
+    trusted_edges: list[IPv4Network | IPv6Network]
     var: Path
     run: str
     mongodb_uri: str = field(repr=False)
@@ -68,6 +70,7 @@ def read() -> Environment:
         allowed_hosts=env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]),
         csrf_trusted_origins=env.list("CSRF_TRUSTED_ORIGINS", default=[]),
         https=_boolean("LIVESTREAM_HTTPS"),
+        trusted_edges=_networks(env, "LIVESTREAM_TRUSTED_EDGE"),
         var=var,
         run=run,
         mongodb_uri=read_secret("MONGODB_URI"),
@@ -151,6 +154,16 @@ def _number(env: environ.Env, name: str, default: float, most: float = math.inf)
         limit = f" and at most {most:g}" if most < math.inf else ""
         raise ImproperlyConfigured(f"{name} is {value!r}; it takes a number of at least 0{limit}.")
     return number
+
+
+def _networks(env: environ.Env, name: str) -> list[IPv4Network | IPv6Network]:
+    value: str = env.str(name, default="")
+    try:
+        return [ip_network(text) for text in value.replace(",", " ").split()]
+    except ValueError as wrong:
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}; it takes addresses and networks: {wrong}."
+        ) from None
 
 
 def _watermark(env: environ.Env, name: str, default: str) -> Watermark:

@@ -56,6 +56,11 @@ TEMPLATES = [
 ]
 
 AUTH_USER_MODEL = "streams.User"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    # Of before; a login writes the password anew with the first.
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -89,6 +94,11 @@ CACHES = {
     "sessions": redis_settings.cache(
         ENV.redis.cache, "livestream-sessions", IGNORE_EXCEPTIONS=True
     ),
+    # For what has to be counted while Redis is away.
+    "local": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_CACHE_ALIAS = "sessions"
@@ -166,6 +176,9 @@ if ENV.https:
 # Whether all subdomains speak HTTPS, and go on the browsers' preload list, is for the owner of
 # the domain to decide, not for one host in it.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+if not ENV.https:
+    # Each asks for HTTPS in other words; whether this place can do without, streams.W011 says.
+    SILENCED_SYSTEM_CHECKS += [f"security.W{number}" for number in ("004", "008", "012", "016")]
 
 LOGGING = {
     "version": 1,
@@ -183,6 +196,7 @@ LOGGING = {
 }
 
 # What the product itself reads (streams/, chat/).
+TRUSTED_EDGES = ENV.trusted_edges
 HLS_ROOT = ENV.var / "hls"
 PUBLIC_API_URL = ENV.public_api_url
 PUBLIC_WS_URL = ENV.public_ws_url
@@ -204,6 +218,7 @@ UNFOLD = {
     "SITE_TITLE": "LiveStream",
     "SITE_HEADER": "LiveStream",
     "SITE_SYMBOL": "live_tv",
+    "LOGIN": {"form": "streams.login.LoginForm"},
     "DASHBOARD_CALLBACK": "streams.admin.dashboard.add_on_air",
     "COLORS": {
         "primary": {

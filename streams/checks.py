@@ -2,6 +2,7 @@
 
 import shutil
 import ssl
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -153,3 +154,25 @@ def check_open_ingest(**_: Any) -> list[CheckMessage]:
             id="streams.W001",
         )
     ]
+
+
+@register(Tags.security, deploy=True)
+def check_plain_http(**_: Any) -> list[CheckMessage]:
+    if settings.ENV.https or _is_loopback(settings.ENV.bind):
+        return []
+    return [
+        Warning(
+            f"Pages are served by plain HTTP on {settings.ENV.bind}, so passwords and sessions "
+            "travel readable.",
+            hint="Put an HTTPS server in front and set LIVESTREAM_HTTPS=true; `./deploy/app.sh "
+            "setup --domain NAME` writes what belongs to it.",
+            id="streams.W011",
+        )
+    ]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

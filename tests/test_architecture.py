@@ -15,6 +15,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("streams.models",),
     (
         "streams.presence",
+        "streams.client_address",
         "streams.ingest_node",
         "streams.identity",
         "streams.timeline",
@@ -38,6 +39,7 @@ LAYERS: list[tuple[str, ...]] = [
         "streams.admin",
         "streams.checks",
         "streams.csp",
+        "streams.login",
         "streams.management",
         "streams.apps",
     ),

@@ -1,6 +1,7 @@
 """System checks, one by one."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from django.conf import LazySettings
 from livestream.redis_routes import RedisRoutes, Sentinels
 from streams import checks
 from streams.origin.pressure import Watermark
+from tests.deploy.installation import Installation
 
 
 def ids(messages: list[checks.CheckMessage]) -> list[str | None]:
@@ -80,7 +82,9 @@ def test_an_open_ingest_is_warned_about_in_production(settings: LazySettings) ->
 
 @dataclass
 class Environment:
-    redis: RedisRoutes
+    redis: RedisRoutes = field(default_factory=lambda: RedisRoutes.plan("redis://h"))
+    https: bool = False
+    bind: str = "127.0.0.1"
 
 
 def test_it_refuses_a_wrong_address_of_redis(settings: LazySettings) -> None:
@@ -108,3 +112,39 @@ def test_it_warns_of_too_few_sentinels(settings: LazySettings) -> None:
     pair = Sentinels((("a", 1), ("b", 2)), "livestream")
     settings.ENV = Environment(RedisRoutes.plan("redis://h", sentinels=pair))
     assert ids(checks.check_sentinels()) == ["streams.W010"]
+
+
+@pytest.mark.parametrize(
+    ("https", "bind", "found"),
+    [
+        (False, "127.0.0.1", []),
+        (False, "::1", []),
+        (True, "0.0.0.0", []),
+        (False, "0.0.0.0", ["streams.W011"]),
+        (False, "live.example.org", ["streams.W011"]),
+    ],
+)
+def test_it_warns_of_passwords_that_travel_readable(
+    settings: LazySettings, https: bool, bind: str, found: list[str]
+) -> None:
+    settings.ENV = Environment(https=https, bind=bind)
+    assert ids(checks.check_plain_http()) == found
+
+
+@pytest.mark.parametrize(
+    ("variables", "found"),
+    [
+        ({"LIVESTREAM_HTTPS": "true", "LIVESTREAM_BIND": "0.0.0.0"}, []),
+        ({}, []),
+        ({"LIVESTREAM_BIND": "0.0.0.0"}, ["streams.W011"]),
+        ({"LIVESTREAM_OPEN_INGEST": "loopback"}, ["streams.W001"]),
+    ],
+)
+def test_check_deploy_is_silent_unless_something_is_wrong(
+    tmp_path: Path, variables: dict[str, str], found: list[str]
+) -> None:
+    run = Installation(tmp_path, DJANGO_SETTINGS_MODULE="livestream.settings", **variables).run(
+        "django", "check", "--deploy"
+    )
+    assert re.findall(r"\((\S+\.[EW]\d+)\)", run.stderr) == found
+    assert run.returncode == 0, run.stderr
