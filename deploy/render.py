@@ -73,11 +73,13 @@ def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -
     for proxy in proxies:
         if not re.fullmatch(r"[0-9a-fA-F.:/]+", proxy):
             raise SystemExit(f"LIVESTREAM_TRUSTED_PROXY: {proxy!r} is not an address or network.")
+    # A proxied connection takes two descriptors.
+    connections = max(256, min(8192, soft_limit // 2))
     return {
         # Only root may give a user; anybody else's nginx stays who it is.
         "user": "user root;" if os.geteuid() == 0 else "",
-        # A proxied connection takes two descriptors.
-        "worker_connections": str(max(256, min(8192, soft_limit // 2))),
+        "worker_connections": str(connections),
+        "rtmp_connections": str(connections * 3 // 4),
         "rtmp_listens": _each("listen {} so_keepalive=10s:5s:3;", addresses.listens("rtmp")),
         "web_listens": _each("listen {} backlog=1024;", addresses.listens("web")),
         "edge_listens": _each("listen {} backlog=1024;", addresses.listens("edge")),

@@ -33,6 +33,13 @@ def address_of(request: HttpRequest) -> str:
     )
 
 
+def is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
 def _is_one_of(address: str, networks: Iterable[Network]) -> bool:
     try:
         parsed = ip_address(address)
@@ -52,5 +59,6 @@ def _network(address: str) -> str | None:
     if isinstance(parsed, IPv6Address):
         if parsed.ipv4_mapped is not None:
             return str(parsed.ipv4_mapped)
-        return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
+        if not parsed.is_loopback:
+            return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
     return str(parsed)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Layers from the bottom up. A module may import its own layer's package and what lies below.
 PURE = ("streams.supervisor", "streams.ladder", "streams.origin")
 LAYERS: list[tuple[str, ...]] = [
-    (*PURE, "streams.names"),
+    (*PURE, "streams.names", "streams.buckets"),
     ("streams.models",),
     (
         "streams.presence",
