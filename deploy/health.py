@@ -24,6 +24,7 @@ LOG_LINES = 12
 LOGS = {
     "database": "web",
     "redis": "redis",
+    "channels": "redis",
     "broker": "redis",
     "worker": "worker",
     "ingest": "ingest",

@@ -47,7 +47,7 @@ def fill(text: str, values: dict[str, str]) -> str:
 
 def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str]:
     """The values that stand inside quotes. Raises SystemExit naming one that would break out."""
-    redis = RedisAddress.parse(env.redis_url)
+    redis = RedisAddress.parse(env.redis.url)
     told = told_of_ingest(env, addresses)
     values = {
         "var": str(env.var),
@@ -102,11 +102,13 @@ def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -
     workers = [str(network) for network in env.workers]
     # One that is away is the only one, or is left alone for a while.
     patience = "max_fails=1 fail_timeout=10s" if addresses.backends[1:] else "max_fails=0"
+    # A proxied connection takes two descriptors.
+    connections = max(256, min(8192, soft_limit // 2))
     return {
         # Only root may give a user; anybody else's nginx stays who it is.
         "user": "user root;" if os.geteuid() == 0 else "",
-        # A proxied connection takes two descriptors.
-        "worker_connections": str(max(256, min(8192, soft_limit // 2))),
+        "worker_connections": str(connections),
+        "rtmp_connections": str(connections * 3 // 4),
         "rtmp_listens": _each("listen {} so_keepalive=10s:5s:3;", addresses.listens("rtmp")),
         "web_listens": _each("listen {} backlog=1024;", addresses.listens("web")),
         "edge_listens": _each("listen {} backlog=1024;", addresses.listens("edge")),

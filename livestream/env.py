@@ -9,12 +9,13 @@ import ipaddress
 import math
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from livestream.redis_routes import RedisRoutes, Sentinels
 from livestream.secret import read_secret
 from streams.origin.pressure import Watermark
 
@@ -29,24 +30,25 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Environment:
     """What the environment says, typed. Durations in seconds, sizes in bytes."""
 
-    secret_key: str
+    secret_key: str = field(repr=False)
     debug: bool
     allowed_hosts: list[str]
     csrf_trusted_origins: list[str]
     https: bool
+    trusted_edges: list[Network]
     var: Path
     run: str
     origin: str
-    mongodb_uri: str
+    mongodb_uri: str = field(repr=False)
     mongodb_name: str
-    redis_url: str
+    redis: RedisRoutes = field(repr=False)
     public_api_url: str
     public_ws_url: str
     public_hls_url: str
     rtmp_url: str
     bind: str
     open_ingest: str
-    ingest_secret: str
+    ingest_secret: str = field(repr=False)
     ingest_url: str
     ingest_node: str
     ingest_control: str
@@ -79,12 +81,13 @@ def read() -> Environment:
         allowed_hosts=env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]),
         csrf_trusted_origins=env.list("CSRF_TRUSTED_ORIGINS", default=[]),
         https=_boolean("LIVESTREAM_HTTPS"),
+        trusted_edges=_networks(env, "LIVESTREAM_TRUSTED_EDGE"),
         var=var,
         run=run,
         origin=env.str("LIVESTREAM_ORIGIN", default="") or f"unix:{run}/origin.sock",
         mongodb_uri=read_secret("MONGODB_URI"),
         mongodb_name=env.str("MONGODB_NAME", default=""),
-        redis_url=read_secret("REDIS_URL") or "redis://127.0.0.1:6379/0",
+        redis=_redis(env),
         public_api_url=_public(env, "PUBLIC_API_URL", "/api"),
         public_ws_url=_public(env, "PUBLIC_WS_URL", "/ws"),
         public_hls_url=_public(env, "PUBLIC_HLS_URL", "/hls"),
@@ -121,6 +124,26 @@ def need_secret_key(env: Environment) -> str:
             "SECRET_KEY_FILE name a file that holds it."
         )
     return env.secret_key
+
+
+def _redis(env: environ.Env) -> RedisRoutes:
+    hosts: str = env.str("REDIS_SENTINELS", default="")
+    master: str = env.str("REDIS_MASTER", default="") or "livestream"
+    password = read_secret("REDIS_SENTINEL_PASSWORD")
+    try:
+        sentinels = Sentinels.parse(hosts, master, password) if hosts else None
+    except ValueError as wrong:
+        raise ImproperlyConfigured(
+            f"REDIS_SENTINELS: {wrong}; write host:port,host:port,host:port."
+        ) from None
+    return RedisRoutes.plan(
+        read_secret("REDIS_URL") or "redis://127.0.0.1:6379/0",
+        cache=read_secret("REDIS_CACHE_URL"),
+        channels=read_secret("REDIS_CHANNELS_URL"),
+        broker=read_secret("REDIS_BROKER_URL"),
+        sentinels=sentinels,
+        ca_file=env.str("REDIS_CA_FILE", default=""),
+    )
 
 
 def _boolean(name: str) -> bool:

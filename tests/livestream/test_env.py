@@ -21,7 +21,7 @@ def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_the_defaults(tmp_path: Path) -> None:
     found = env.read()
     assert (found.debug, found.https, found.open_ingest) == (False, False, "off")
-    assert found.redis_url == "redis://127.0.0.1:6379/0"
+    assert found.redis.url == "redis://127.0.0.1:6379/0"
     assert found.bind == "127.0.0.1"
     assert found.rtmp_url == "rtmp://localhost:1935/live"
     assert found.ingest_url == f"unix:{tmp_path}/run/ingest.sock"
@@ -85,6 +85,18 @@ def test_a_number_that_makes_no_sense_is_refused(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ImproperlyConfigured, match=name):
+        env.read()
+
+
+def test_sentinels_without_a_port_that_is_one_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_SENTINELS", "127.0.0.1:26379,127.0.0.2:x")
+    with pytest.raises(ImproperlyConfigured, match=r"REDIS_SENTINELS: .* write host:port"):
+        env.read()
+
+
+def test_an_edge_that_is_no_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVESTREAM_TRUSTED_EDGE", "172.20.0.0/16, edge")
+    with pytest.raises(ImproperlyConfigured, match=r"LIVESTREAM_TRUSTED_EDGE .* 'edge'"):
         env.read()
 
 
