@@ -25,6 +25,7 @@ from streams.api import stream_state
 from streams.buckets import Buckets
 from streams.client_address import is_loopback
 from streams.models import Stream
+from streams.once import insert_once
 
 logger = logging.getLogger(__name__)
 
@@ -127,12 +128,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def say(self, text: str) -> None:
         assert self.room is not None
-        message = await Message.objects.acreate(
+        message = Message(
             stream_id=self.room.stream_id,
             author_id=self.viewer.account_id,
             name=self.viewer.name,
             text=text,
         )
+        # Stored before anybody sees it, its sender included.
+        await database_sync_to_async(insert_once)(message)
         await self.room.publish(Frame(events.encode(message.as_event()), message.pk.hex))
 
     async def take_name(self, wish: str) -> None:

@@ -1,6 +1,7 @@
 """Chat messages: the record; what is shown live was stored first."""
 
-from datetime import datetime
+import threading
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -13,6 +14,24 @@ from streams.models import Stream
 from streams.models.base import UUIDModel
 
 HISTORY = 50
+
+_last = datetime.min.replace(tzinfo=UTC)
+_lock = threading.Lock()
+
+
+def moment() -> datetime:
+    """Now, but later than the moment before it, so that those said here keep their order.
+
+    In whole milliseconds: MongoDB keeps no more, and the history tells the same times as before.
+    """
+    global _last
+    with _lock:
+        now = timezone.now()
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        following = _last + timedelta(milliseconds=1)
+        # Far ahead only after the clock was set back.
+        _last = following if now < following < now + timedelta(seconds=1) else now
+        return _last
 
 
 class Message(UUIDModel):
@@ -27,13 +46,14 @@ class Message(UUIDModel):
     # As long as a username may be.
     name = models.CharField(max_length=150)
     text = models.CharField(max_length=MAX_TEXT)
-    created_at = models.DateTimeField("time", default=timezone.now)
+    created_at = models.DateTimeField("time", default=moment)
 
     class Meta:
         ordering = ("-created_at",)
         indexes = [
             models.Index(fields=("stream", "-created_at")),
-            models.Index(fields=("-created_at",)),
+            # The admin adds the key to every order that is not a total one.
+            models.Index(fields=("-created_at", "-id")),
         ]
 
     def __str__(self) -> str:

@@ -18,14 +18,18 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 @dataclass(frozen=True)
 class Addresses:
     """Where the parts listen: one address for all but perhaps RTMP and the backend, a port each.
-    `backends`: every `host:port` where a web process is reached; `control`: where the ingest's
-    statistics are, besides its socket; empty: nowhere."""
+    `backends`: every `host:port` where a web process is reached; `origins`: the edges for which
+    this host's only caches; `control`: where the ingest's
+    statistics are, besides its socket; `store`: where segments are delivered to. Empty: nowhere.
+    """
 
     bind: str
     rtmp_bind: str
     backend_bind: str
     backends: tuple[str, ...]
+    origins: tuple[str, ...]
     control: str
+    store: str
     rtmp: int
     web: int
     edge: int
@@ -47,8 +51,10 @@ class Addresses:
             bind=_numeric(bind),
             rtmp_bind=rtmp_bind,
             backend_bind=backend_bind,
+            origins=tuple(_endpoints("LIVESTREAM_EDGE_OF")),
             backends=tuple(_endpoints("LIVESTREAM_BACKENDS")) or (own,),
             control=next(iter(_endpoints("LIVESTREAM_INGEST_CONTROL")), ""),
+            store=next(iter(_endpoints("LIVESTREAM_STORE")), ""),
             **ports,
         )
 

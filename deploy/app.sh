@@ -33,8 +33,8 @@ Usage: ./deploy/app.sh COMMAND
   test faults            break everything that can break, and tell what a viewer lost
   help                   this
 
-Processes: redis origin web worker beat ingest edge. State is in var/ (LIVESTREAM_VAR); what can be set is
-in deploy/env.example.
+Processes: redis origin web worker beat ingest edge, or those of them that LIVESTREAM_PROCESSES names.
+State is in var/ (LIVESTREAM_VAR); what can be set is in deploy/env.example.
 TEXT
 }
 
@@ -61,11 +61,12 @@ prepare_state() { # DOMAIN or ""
     hand_over
 }
 
+# A host of ingests or edges alone reaches no database, and needs none.
 prepare_database() {
     manage check --fail-level ERROR >/dev/null
-    manage migrate --verbosity 0
     manage collectstatic --noinput --verbosity 0
-    FIRST_RUN=$(manage first_run)
+    if runs_here web worker beat keeper; then manage migrate --verbosity 0; fi
+    if runs_here web; then FIRST_RUN=$(manage first_run); fi
 }
 
 read_domain() { # [--domain NAME], into ASKED_DOMAIN
@@ -89,6 +90,11 @@ first_run_said() { # KEY
 
 introduce() {
     local host page key password
+    if ! runs_here web; then
+        say ""
+        say "${BOLD}This host runs: $(active_processes)${PLAIN}"
+        return
+    fi
     host=$(setting LIVESTREAM_BIND 127.0.0.1)
     case $host in 127.0.0.1 | 0.0.0.0 | ::) host=localhost ;; esac
     page=http://$host:$(setting LIVESTREAM_WEB_PORT 3000)

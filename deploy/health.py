@@ -11,15 +11,17 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.addresses import Addresses
 from livestream import env as environment
+from streams.origin.courier import STATUS_FILE
 
 TIMEOUT = 6.0  # seconds; the slowest check behind /health takes three
 LOG_LINES = 12
+COURIER_LATE = 15.0
 # Which log tells why a part of /health is not well.
 LOGS = {
     "database": "web",
@@ -33,6 +35,7 @@ LOGS = {
     "origin": "origin",
     "pages": "edge",
     "edge": "edge",
+    "courier": "courier",
 }
 
 
@@ -91,27 +94,56 @@ def parts(answer: Answer) -> list[Finding]:
         return [Finding("backend", f"/health answers {answer.status} without a report")]
 
 
-def look(addresses: Addresses, origin: str, https: bool) -> list[Finding]:
-    """Everything that is not well now; empty when all is. `origin` is where that listens."""
-    checks: list[tuple[str, str, str, Callable[[Answer], list[Finding]]]] = [
-        ("backend", addresses.local("backend"), "/health", parts),
+def look(
+    addresses: Addresses, run: str, origin: str, https: bool, processes: Container[str]
+) -> list[Finding]:
+    """Everything that is not well now; empty when all is. `run` is the folder of the sockets,
+    `origin` where that listens; `processes`: those of this host."""
+    checks: list[tuple[str, str, str, str, Callable[[Answer], list[Finding]]]] = [
+        ("web", "backend", addresses.local("backend"), "/health", parts),
         # It has nothing at this address, and says so.
         (
+            "origin",
             "origin",
             origin,
             "/hls/",
             lambda answer: _is_ok("origin", answer, 404),
         ),
-        ("pages", addresses.local("web"), "/", lambda answer: _is_ok("pages", answer)),
-        ("edge", addresses.local("edge"), "/api/streams", lambda answer: _is_ok("edge", answer)),
+        ("edge", "pages", addresses.local("web"), "/", lambda answer: _is_ok("pages", answer)),
+        (
+            "edge",
+            "edge",
+            addresses.local("edge"),
+            "/api/streams",
+            lambda answer: _is_ok("edge", answer),
+        ),
+        (
+            "ingest",
+            "ingest",
+            f"unix:{run}/ingest.sock",
+            "/stat",
+            lambda answer: _is_ok("ingest", answer),
+        ),
     ]
-    findings = []
-    for part, place, path, judge in checks:
+    findings = _undelivered(Path(run) / STATUS_FILE) if "courier" in processes else []
+    for process, part, place, path, judge in checks:
+        if process not in processes or (part == "ingest" and "web" in processes):
+            continue  # web looks at every ingest
         try:
             findings += judge(get(place, path, https))
         except (OSError, http.client.HTTPException) as error:
             findings.append(Finding(part, f"{place}{path}: {error or type(error).__name__}"))
     return findings
+
+
+def _undelivered(status: Path) -> list[Finding]:
+    """What the courier says of its stores."""
+    try:
+        if time.time() - status.stat().st_mtime > COURIER_LATE:
+            return [Finding("courier", "it has not said for a while how deliveries go")]
+        return [Finding("courier", trouble) for trouble in json.loads(status.read_text()).values()]
+    except (OSError, ValueError) as error:
+        return [Finding("courier", f"it does not say how deliveries go: {error}")]
 
 
 def _is_ok(part: str, answer: Answer, status: int = 200) -> list[Finding]:
@@ -143,7 +175,7 @@ def main() -> int:
     env = environment.read()
     addresses = Addresses.read(env.bind)
     deadline = time.monotonic() + wait
-    while findings := look(addresses, env.origin, env.https):
+    while findings := look(addresses, env.run, env.origin, env.https, env.processes):
         if time.monotonic() >= deadline:
             sys.stderr.write(report(findings, env.var / "log") + "\n")
             return 1

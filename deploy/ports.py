@@ -16,12 +16,14 @@ from deploy.redis_server import RedisAddress
 from livestream import env as environment
 
 LISTEN = "0A"
+RUN_BY = {"rtmp": "ingest", "web": "edge", "edge": "edge", "backend": "web"}
 VARIABLES = {
     "rtmp": "LIVESTREAM_RTMP_PORT=1936",
     "web": "LIVESTREAM_WEB_PORT=3001",
     "edge": "LIVESTREAM_EDGE_PORT=8081",
     "backend": "LIVESTREAM_BACKEND_PORT=9001",
     "control": "LIVESTREAM_INGEST_CONTROL=HOST:8191",
+    "store": "LIVESTREAM_STORE=HOST:8092",
     "redis": "REDIS_URL=redis://127.0.0.1:6380/0",
 }
 
@@ -84,14 +86,15 @@ def wanted(with_redis: bool) -> list[tuple[str, str, int]]:
     """What is going to listen: part, host, port."""
     env = environment.read()
     addresses = Addresses.read(env.bind)
-    found = []
-    for part in PORTS:
+    found: list[tuple[str, str, int]] = []
+    for part in (part for part in PORTS if RUN_BY[part] in env.processes):
         for listen in addresses.listens(part):
             host, _, port = listen.rpartition(":")
             found.append((part, host.strip("[]"), int(port)))
-    if addresses.control:
-        host, _, port = addresses.control.rpartition(":")
-        found.append(("control", host.strip("[]"), int(port)))
+    for part, process in (("control", "ingest"), ("store", "edge")):
+        if (place := getattr(addresses, part)) and process in env.processes:
+            host, _, port = place.rpartition(":")
+            found.append((part, host.strip("[]"), int(port)))
     if with_redis:
         redis = RedisAddress.parse(env.redis.url)
         found.append(("redis", redis.host, redis.port))

@@ -20,10 +20,14 @@ FOLDER = Path(__file__).resolve().parent
 TEMPLATES = {
     "ingest.conf": FOLDER / "nginx/ingest.conf.template",
     "edge.conf": FOLDER / "nginx/edge.conf.template",
+    "edge-cache.conf": FOLDER / "nginx/edge-cache.conf.template",
+    "http.conf": FOLDER / "nginx/http.conf.template",
     "live.conf": FOLDER / "nginx/live.conf.template",
     "redis.conf": FOLDER / "redis.conf.template",
 }
+INCLUDED = {"edge.conf": ("http.conf", "live.conf"), "edge-cache.conf": ("http.conf",)}
 CONTROL = FOLDER / "nginx/control.conf.template"
+STORE = FOLDER / "nginx/store.conf.template"
 MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/share/nginx/modules"))
 # A value must not be able to end the quotes or the line it stands in.
 UNSAFE = re.compile(r"[\"'\\;{}$\n\r]")
@@ -56,6 +60,7 @@ def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str
         "ingest_secret": env.ingest_secret,
         "ingest_node": env.ingest_node,
         "control": addresses.control,
+        "store": addresses.store,
         "told_control": told[0],
         "told_pull": told[1],
         "redis_host": "127.0.0.1" if redis.host == "localhost" else redis.host,
@@ -114,6 +119,12 @@ def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -
         "edge_listens": _each("listen {} backlog=1024;", addresses.listens("edge")),
         "backends": _each(f"server {{}} {patience};", addresses.backends),
         "spare_backends": _each(f"server {{}} {patience} backup;", addresses.backends),
+        # Not in turn: of two origins, one may be a segment ahead of the other.
+        "origins": "\n".join(
+            f"server {origin} max_fails=2 fail_timeout=5s{' backup' if number else ''};"
+            for number, origin in enumerate(addresses.origins)
+        ),
+        "cache_size": env.edge_cache,
         "allow_play": _each("allow play {};", workers),
         "allow_workers": _each("allow {};", workers),
         "real_ip_from": _each("set_real_ip_from {};", proxies),
@@ -155,7 +166,9 @@ def main(names: list[str]) -> None:
             )
         values["rtmp_module"] = rtmp_module()
     values["control_server"] = fill(CONTROL.read_text(), values) if addresses.control else ""
-    for name in names:
+    values["store_server"] = fill(STORE.read_text(), values) if addresses.store else ""
+    included = {part for name in names for part in INCLUDED.get(name, ())}
+    for name in sorted(included | set(names)):
         write(env.var / "conf" / name, fill(TEMPLATES[name].read_text(), values))
 
 

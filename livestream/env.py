@@ -8,6 +8,7 @@ Secrets may be in files of their own (livestream/secret.py).
 import ipaddress
 import math
 import os
+import re
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from streams.origin.pressure import Watermark
 ROOT = Path(__file__).resolve().parent.parent
 # What one host may run; deploy/sh/process.sh knows how.
 PROCESSES = ("redis", "origin", "web", "worker", "beat", "ingest", "edge")
+SIZE = re.compile(r"[1-9][0-9]*[kmg]?")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -53,6 +55,8 @@ class Environment:
     ingest_node: str
     ingest_control: str
     workers: list[Network]
+    deliver_to: list[str]
+    edge_cache: str
     processes: list[str]
     rtmp_pull_url: str
     ffmpeg_nice: int
@@ -101,6 +105,8 @@ def read() -> Environment:
         or (socket.gethostname()[:63] if ingest_control else "local"),
         ingest_control=ingest_control,
         workers=_networks(env, "LIVESTREAM_WORKERS"),
+        deliver_to=[url.rstrip("/") for url in _words(env, "LIVESTREAM_DELIVER_TO")],
+        edge_cache=_size(env, "LIVESTREAM_EDGE_CACHE", "10g"),
         processes=_processes(env, "LIVESTREAM_PROCESSES"),
         rtmp_pull_url=env.str("LIVESTREAM_RTMP_PULL_URL", default="")
         or f"rtmp://127.0.0.1:{rtmp_port}/live",
@@ -179,6 +185,13 @@ def _words(env: environ.Env, name: str) -> list[str]:
     return value.replace(",", " ").split()
 
 
+def _size(env: environ.Env, name: str, default: str) -> str:
+    value: str = env.str(name, default="") or default
+    if not SIZE.fullmatch(value):
+        raise ImproperlyConfigured(f"{name} is {value!r}; write bytes, or 500m, or 10g.")
+    return value
+
+
 def _networks(env: environ.Env, name: str) -> list[Network]:
     try:
         return [ipaddress.ip_network(word) for word in _words(env, name)]
@@ -189,12 +202,14 @@ def _networks(env: environ.Env, name: str) -> list[Network]:
 
 
 def _processes(env: environ.Env, name: str) -> list[str]:
+    """Two more come by themselves: `courier` where a worker delivers, `keeper` beside a store."""
     words = _words(env, name) or list(PROCESSES)
     if unknown := set(words) - set(PROCESSES):
         raise ImproperlyConfigured(
             f"{name}: there is no {' or '.join(sorted(unknown))}; there are {' '.join(PROCESSES)}."
         )
-    return words
+    delivers = "worker" in words and bool(_words(env, "LIVESTREAM_DELIVER_TO"))
+    return words + ["courier"] * delivers + ["keeper"] * bool(_words(env, "LIVESTREAM_STORE"))
 
 
 def _watermark(env: environ.Env, name: str, default: str) -> Watermark:

@@ -215,6 +215,7 @@ INGEST_NODE = ENV.ingest_node
 # Where this host runs none, those of others tell of themselves.
 HAS_INGEST = "ingest" in ENV.processes or not ENV.ingest_url.startswith("unix:")
 WORKERS = ENV.workers
+DELIVER_TO = ENV.deliver_to
 FFMPEG_LIMITS = Limits(nice=ENV.ffmpeg_nice, memory=ENV.ffmpeg_memory, cores=ENV.ffmpeg_cores)
 CPU_SHARE = ENV.cpu_share
 MOST_BROADCASTS = ENV.most_broadcasts

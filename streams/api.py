@@ -71,15 +71,18 @@ def stream_state(stream: Stream, viewers: int | None = None) -> dict[str, Any]:
 
 def on_air() -> list[dict[str, Any]]:
     """The public streams on air, the newest first; two queries, however many are registered."""
-    broadcasts = Broadcast.objects.filter(state__in=ON_AIR, open_key__isnull=False)
-    listed = [
-        broadcast
-        for broadcast in broadcasts.prefetch_related("stream")
-        if broadcast.stream.enabled and broadcast.stream.visibility == Visibility.PUBLIC
-    ]
-    viewers = presence.counts([broadcast.stream.pk for broadcast in listed])
+    rows = Broadcast.objects.filter(state__in=ON_AIR, open_key__isnull=False)
+    broadcasts = list(rows)
+    listed = Stream.objects.filter(enabled=True, visibility=Visibility.PUBLIC).in_bulk(
+        [broadcast.stream_id for broadcast in broadcasts]
+    )
+    viewers = presence.counts(list(listed))
     now = timezone.now()
-    return [_describe(b.stream, b, viewers[b.stream.pk], now) for b in listed]
+    return [
+        _describe(listed[b.stream_id], b, viewers[b.stream_id], now)
+        for b in broadcasts
+        if b.stream_id in listed
+    ]
 
 
 def tracks_of(broadcast: Broadcast) -> list[str]:

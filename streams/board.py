@@ -151,9 +151,10 @@ class Board:
         streams = {row.stream_id for row in found.values()}
         if now - self._streams_at >= STREAMS_EVERY or not streams <= self._streams.keys():
             self._streams, self._streams_at = Stream.objects.in_bulk(streams), now
+        # One whose stream was deleted goes with it.
+        found = {pk: row for pk, row in found.items() if row.stream_id in self._streams}
         for row in found.values():
-            if row.stream_id in self._streams:
-                row.stream = self._streams[row.stream_id]
+            row.stream = self._streams[row.stream_id]
         return found
 
     def _renew(self, leases: dict[UUID, Lease], now: float) -> None:
@@ -170,7 +171,8 @@ class Board:
 def _write(reports: Collection[Report]) -> None:
     if not reports:
         return
-    # One transaction for all: each of its own would wait for the disk.
+    # One transaction for all, for speed only: each of its own would wait for SQLite's disk. On
+    # MongoDB it is none, and each of these updates stands for itself.
     with transaction.atomic():
         for report in reports:
             lease.held(report.lease).update(**report.broadcast)

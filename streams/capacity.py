@@ -19,10 +19,10 @@ from streams.ladder import cost
 from streams.ladder.reduce import copy_only, without_dearest
 from streams.ladder.renditions import Rendition
 from streams.ladder.source import Source, restored
-from streams.models import Host, Run
+from streams.models import Broadcast, Host, Run
 from streams.supervisor import isolation
 from streams.supervisor.roles import Unavailable
-from streams.supervisor.states import RunState
+from streams.supervisor.states import AT_WORK
 
 SEEN_WITHIN = timedelta(seconds=15)
 # How long a broadcast is left to a host that has more room.
@@ -34,6 +34,7 @@ USUAL = 1.0
 SETTLED_AFTER = timedelta(seconds=40)
 IN_TIME = 0.97
 DECIDED_WITHIN = 5.0
+COLUMNS = ("broadcast_id", "cpu", "speed", "started_at", "renditions")
 
 _deciding = threading.Lock()
 
@@ -152,9 +153,14 @@ def forget_hosts(now: datetime) -> None:
 
 
 def _live_runs() -> list[dict[str, Any]]:
-    columns = ("cpu", "speed", "started_at", "renditions", "broadcast__source")
-    mine = Run.objects.filter(host=HOST, broadcast__open_key__isnull=False)
-    return list(mine.exclude(state=RunState.ENDED).values(*columns))
+    mine = list(Run.objects.filter(host=HOST, state__in=AT_WORK).values(*COLUMNS))
+    broadcasts = Broadcast.objects.filter(open_key__isnull=False).only("source")
+    open_now = broadcasts.in_bulk([run["broadcast_id"] for run in mine])
+    return [
+        run | {"source": open_now[run["broadcast_id"]].source}
+        for run in mine
+        if run["broadcast_id"] in open_now
+    ]
 
 
 def _load(runs: Sequence[dict[str, Any]], factor: float) -> Load:
@@ -171,6 +177,6 @@ def _learned(factor: float, runs: Iterable[dict[str, Any]], now: datetime) -> fl
         if settled and encodes:
             with suppress(TypeError):  # made by a version of ours that knew other fields
                 ladder = [Rendition(**rendition) for rendition in run["renditions"]]
-                reckoned += cost.of(restored(run["broadcast__source"]), ladder)
+                reckoned += cost.of(restored(run["source"]), ladder)
                 measured += run["cpu"] or 0.0
     return cost.learn(factor, reckoned, measured)

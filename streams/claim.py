@@ -6,7 +6,7 @@ from uuid import UUID
 from streams import capacity, lease
 from streams.identity import HOST
 from streams.models import Broadcast, Run
-from streams.supervisor.states import RunState
+from streams.supervisor.states import AT_WORK
 
 # A worker that restarts finds its FFmpegs again; here they would have to be started anew.
 RETURNS_WITHIN = timedelta(seconds=15)
@@ -17,7 +17,7 @@ def should_take(broadcast_id: UUID, now: datetime) -> bool:
     row = Broadcast.objects.filter(pk=broadcast_id, open_key__isnull=False).first()
     if row is None or not lease.is_free(row, now):
         return False
-    runs = Run.objects.filter(broadcast_id=broadcast_id).exclude(state=RunState.ENDED)
+    runs = Run.objects.filter(broadcast_id=broadcast_id, state__in=AT_WORK)
     hosts = set(runs.values_list("host", flat=True))
     if HOST in hosts:
         return True

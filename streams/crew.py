@@ -34,6 +34,7 @@ class Crew:
         self._board = Board()
         self._board.start()
         self._lock = threading.Lock()
+        self._taking = threading.Lock()
         self._bells: dict[UUID, Bell] = {}
         self._threads: set[threading.Thread] = set()
         self._turned_away: set[UUID] = set()
@@ -54,8 +55,12 @@ class Crew:
             return False
         if not claim.should_take(broadcast_id, timezone.now()):
             return False
-        held = lease.acquire(broadcast_id, self.name)
-        return held is not None and self._begin(held)
+        # The lease will bear the name of all of us: two threads must not both believe to have it.
+        with self._taking:
+            if self._wake(broadcast_id):
+                return True
+            held = lease.acquire(broadcast_id, self.name)
+            return held is not None and self._begin(held)
 
     def _say_full(self, broadcast_id: UUID) -> None:
         if broadcast_id not in self._turned_away:

@@ -15,6 +15,7 @@ from streams.ingest_node import IngestUnreachable
 from streams.ingest_nodes import IngestNodes
 from streams.lease import Lease
 from streams.models import Broadcast, Run
+from streams.once import update_once
 from streams.origin import run_folder
 from streams.supervisor.ending import farewell
 from streams.supervisor.roles import (
@@ -138,11 +139,27 @@ class BroadcastDesk:
             if reason is EndReason.PUBLISHER_GONE:
                 still = still.filter(publisher_gone_at__isnull=False)
             columns = row.closing(reason, now) | ({"end_note": note[:255]} if note else {})
-            closed = still.update(**columns, holder="", lease_until=now)
-        if closed != 1:
+            fenced = Broadcast.objects.filter(pk=row.pk, fence=self._lease.fence)
+            closed = update_once(
+                still,
+                fenced.filter(open_key=None, ended_at=now),
+                **columns,
+                holder="",
+                lease_until=now,
+            )
+        if not closed:
             self._board.forget()
             return False
         drop_quietly(self._nodes.named(row.ingest_node), row.ingest_name)
+        if row.last_segment_at is not None:  # perhaps all of it was made on another host
+            run_folder.open_broadcast(
+                self._root,
+                row.stream.name,
+                row.pk.hex,
+                row.started_at,
+                row.stream.grace_seconds,
+                self._lease.fence,
+            )
         run_folder.end_broadcast(self._root, row.stream.name, row.pk.hex, now)
         self.tell(EventKind.ENDED, note or farewell(reason))
         self._flush_quietly()

@@ -18,14 +18,16 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from streams import capacity, disk, lease
+from streams.closing import close_over
 from streams.crew import Crew
 from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
 from streams.ingest_node import IngestNode
 from streams.ingest_nodes import nodes
 from streams.ladder.stat import Publisher
 from streams.models import Broadcast, Run
+from streams.supervisor import isolation
 from streams.supervisor.process import Process, find_runs, put_down_all
-from streams.supervisor.states import RunState
+from streams.supervisor.states import AT_WORK
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,8 @@ class Foreman(threading.Thread):
         self._do(self._sign.touch)
         if thorough:
             self._do(lambda: put_down_strays(self._root))
+            self._do(isolation.remove_leftovers)
+            self._do(lambda: close_over(self._root, timezone.now()))
             self._do(lambda: capacity.report(timezone.now()))
 
     def _do(self, work: Callable[[], object]) -> None:
@@ -113,8 +117,11 @@ def put_down_strays(root: Path) -> None:
     if not found:
         return
     # Rows are written before their FFmpegs are started, so one that is not there never will be.
-    runs = Run.objects.filter(pk__in=list(found), broadcast__open_key__isnull=False)
-    wanted = set(runs.exclude(state=RunState.ENDED).values_list("pk", flat=True))
+    runs = Run.objects.filter(pk__in=list(found), state__in=AT_WORK)
+    broadcasts = dict(runs.values_list("pk", "broadcast_id"))
+    rows = Broadcast.objects.filter(pk__in=set(broadcasts.values()), open_key__isnull=False)
+    open_now = set(rows.values_list("pk", flat=True))
+    wanted = {run_id for run_id, broadcast_id in broadcasts.items() if broadcast_id in open_now}
     strays = []
     for run_id, run in found.items():
         if run_id not in wanted:

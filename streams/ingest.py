@@ -1,24 +1,29 @@
 """Ingests: letting a publisher onto a stream, and noticing that it left.
 
 Every change is one conditional update that names the ingest it is about, so that callbacks may
-come late, twice or in the wrong order.
+come late, twice or in the wrong order. What has to follow it is harmless when it does not: lines of
+the timeline, and what the collector of garbage makes up for.
 """
 
 import contextlib
+import logging
 import secrets
 import time
 from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError
+from django.db import DatabaseError, IntegrityError
 from django.db.models import QuerySet
 
 from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.ingest_nodes import IngestNodes
 from streams.models import Broadcast, Run, Stream
+from streams.once import insert_once, update_once
 from streams.supervisor.states import BroadcastState, EndReason, EventKind, Wanted
 from streams.timeline import note
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,10 @@ def admit(stream: Stream, ingest: Ingest, nodes: IngestNodes, now: datetime) -> 
         if broadcast is None:
             broadcast = _reopen(stream, ingest, now) or _open(stream, ingest, now)
             if broadcast is not None:
-                note(broadcast.pk, EventKind.PUBLISHED, f"A publisher came from {ingest.address}.")
+                if _is_deleted(stream):
+                    broadcast.delete()
+                    return None
+                _tell(broadcast, EventKind.PUBLISHED, f"A publisher came from {ingest.address}.")
                 return broadcast
             continue
         node = nodes.named(broadcast.ingest_node)
@@ -71,7 +79,7 @@ def admit(stream: Stream, ingest: Ingest, nodes: IngestNodes, now: datetime) -> 
             return None
         if present and not stream.takeover:
             text = f"A second publisher, from {ingest.address}, was refused."
-            note(broadcast.pk, EventKind.REFUSED, text)
+            _tell(broadcast, EventKind.REFUSED, text)
             return None
         if not present and _is_over(broadcast, stream, now):
             _close(broadcast, now)
@@ -83,16 +91,30 @@ def admit(stream: Stream, ingest: Ingest, nodes: IngestNodes, now: datetime) -> 
     return None
 
 
+def _is_deleted(stream: Stream) -> bool:
+    """Who deletes a stream disables it before he looks what has to go with it: seen enabled after
+    its broadcast was opened, it takes that with it."""
+    return not Stream.objects.filter(pk=stream.pk, enabled=True).exists()
+
+
+def _tell(broadcast: Broadcast, kind: EventKind, text: str, at: datetime | None = None) -> None:
+    """What happened has happened, even if the timeline cannot take it."""
+    try:
+        note(broadcast.pk, kind, text, at=at)
+    except DatabaseError as error:
+        logger.warning("a line of the timeline is lost (%s): %s", text, error)
+
+
 def _tell_of_return(broadcast: Broadcast, ingest: Ingest, present: bool, now: datetime) -> None:
     if present:
         text = f"A second publisher, from {ingest.address}, replaced the first."
-        note(broadcast.pk, EventKind.TAKEN_OVER, text)
+        _tell(broadcast, EventKind.TAKEN_OVER, text)
         return
     away = (now - broadcast.publisher_gone_at).total_seconds() if broadcast.publisher_gone_at else 0
     text = f"The publisher came back from {ingest.address}" + (
         f" after {away:.0f} s." if away else "."
     )
-    note(broadcast.pk, EventKind.RECONNECTED, text)
+    _tell(broadcast, EventKind.RECONNECTED, text)
 
 
 def _reopen(stream: Stream, ingest: Ingest, now: datetime) -> Broadcast | None:
@@ -103,9 +125,9 @@ def _reopen(stream: Stream, ingest: Ingest, now: datetime) -> Broadcast | None:
     if newest.renditions or now - newest.ended_at > REFUSED_LATELY:
         return None
     try:
-        reopened = Broadcast.objects.filter(
-            pk=newest.pk, open_key=None, ended_at=newest.ended_at
-        ).update(
+        reopened = update_once(
+            Broadcast.objects.filter(pk=newest.pk, open_key=None, ended_at=newest.ended_at),
+            Broadcast.objects.filter(pk=newest.pk, ingest_name=ingest.name),
             open_key=stream.pk,
             wanted=Wanted.ON,
             state=BroadcastState.STARTING,
@@ -115,28 +137,31 @@ def _reopen(stream: Stream, ingest: Ingest, now: datetime) -> Broadcast | None:
         )
     except IntegrityError:  # somebody opened another one in this very moment
         return None
-    return newest if reopened == 1 else None
+    return newest if reopened else None
 
 
 def _open(stream: Stream, ingest: Ingest, now: datetime) -> Broadcast | None:
+    broadcast = Broadcast(
+        stream=stream, open_key=stream.pk, started_at=now, **_columns(ingest, now)
+    )
     try:
-        return Broadcast.objects.create(
-            stream=stream, open_key=stream.pk, started_at=now, **_columns(ingest, now)
-        )
+        insert_once(broadcast)
     except IntegrityError:  # somebody opened one in this very moment
         return None
+    return broadcast
 
 
 def _replace(broadcast: Broadcast, ingest: Ingest, now: datetime) -> bool:
     # Internal names are unique, so the old one serves as the version of these columns.
-    return (
+    return update_once(
         Broadcast.objects.filter(
             pk=broadcast.pk,
             open_key=broadcast.open_key,
             wanted=Wanted.ON,
             ingest_name=broadcast.ingest_name,
-        ).update(**_columns(ingest, now))
-        == 1
+        ),
+        Broadcast.objects.filter(pk=broadcast.pk, ingest_name=ingest.name),
+        **_columns(ingest, now),
     )
 
 
@@ -210,13 +235,15 @@ def _is_over(broadcast: Broadcast, stream: Stream, now: datetime) -> bool:
 def _close(broadcast: Broadcast, now: datetime) -> None:
     """End a broadcast that nobody drives. The garbage collector closes its folder, and ends its
     FFmpeg should there still be one."""
-    rows = Broadcast.objects.filter(
-        pk=broadcast.pk,
-        fence=broadcast.fence,
-        ingest_name=broadcast.ingest_name,
-        lease_until__lte=now,
+    same = Broadcast.objects.filter(
+        pk=broadcast.pk, fence=broadcast.fence, ingest_name=broadcast.ingest_name
     )
-    if rows.update(**broadcast.closing(EndReason.PUBLISHER_GONE, now)):
+    closed = update_once(
+        same.filter(lease_until__lte=now),
+        same.filter(open_key=None, ended_at=now),
+        **broadcast.closing(EndReason.PUBLISHER_GONE, now),
+    )
+    if closed:
         Run.settle(broadcast, EndReason.LOST, now)
 
 
@@ -239,12 +266,14 @@ def left(node_name: str, client: str, address: str) -> QuerySet[Broadcast]:
 
 def mark_gone(broadcast: Broadcast, now: datetime) -> bool:
     """Record that the broadcast's publisher left, unless another one took its place meanwhile."""
-    marked = Broadcast.objects.filter(
-        pk=broadcast.pk,
-        open_key__isnull=False,
-        ingest_name=broadcast.ingest_name,
-        publisher_gone_at=None,
-    ).update(publisher_gone_at=now)
-    if marked == 1:
-        note(broadcast.pk, EventKind.PUBLISHER_LEFT, "The publisher left.", at=now)
-    return marked == 1
+    same = Broadcast.objects.filter(
+        pk=broadcast.pk, open_key__isnull=False, ingest_name=broadcast.ingest_name
+    )
+    marked = update_once(
+        same.filter(publisher_gone_at=None),
+        same.filter(publisher_gone_at=now),
+        publisher_gone_at=now,
+    )
+    if marked:
+        _tell(broadcast, EventKind.PUBLISHER_LEFT, "The publisher left.", at=now)
+    return marked

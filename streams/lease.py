@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from streams import identity
 from streams.models import Broadcast
+from streams.once import update_once
 
 TERM = timedelta(seconds=15)
 RENEW_EVERY = 5.0  # seconds
@@ -33,17 +34,25 @@ def is_free(broadcast: Broadcast, now: datetime) -> bool:
 
 
 def acquire(broadcast_id: UUID, holder: str, now: datetime | None = None) -> Lease | None:
-    """Take the lease if it is free and the broadcast is open; else None."""
+    """Take the lease if it is free and the broadcast is open; else None.
+
+    A holder asks for a broadcast's in one thread at a time. Raises what the database raises: then
+    nobody knows, and the lease runs out by itself if it was taken.
+    """
     now = now or timezone.now()
     row = Broadcast.objects.filter(pk=broadcast_id, open_key__isnull=False).first()
     if row is None or not is_free(row, now):
         return None
     # Whoever takes it raises the fence, and whoever renews it moves its end: one of two wins.
     unchanged = Q(fence=row.fence, holder=row.holder, lease_until=row.lease_until)
-    won = Broadcast.objects.filter(unchanged, pk=broadcast_id, open_key__isnull=False).update(
-        holder=holder, fence=row.fence + 1, lease_until=now + TERM
+    won = update_once(
+        Broadcast.objects.filter(unchanged, pk=broadcast_id, open_key__isnull=False),
+        Broadcast.objects.filter(pk=broadcast_id, holder=holder, fence=row.fence + 1),
+        holder=holder,
+        fence=row.fence + 1,
+        lease_until=now + TERM,
     )
-    return Lease(broadcast_id, holder, row.fence + 1) if won == 1 else None
+    return Lease(broadcast_id, holder, row.fence + 1) if won else None
 
 
 def renew(lease: Lease) -> bool:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.utils import timezone
 
-from streams import capacity, lease, timeline
+from streams import capacity, continuation, lease, timeline
 from streams.board import record
 from streams.capacity import Plan
 from streams.identity import HOST
@@ -24,9 +24,11 @@ from streams.ladder.rungs import Rung
 from streams.ladder.sampler import Inspector
 from streams.ladder.source import Source
 from streams.lease import Lease
-from streams.models import Broadcast, LadderProfile, Run, Stream
+from streams.models import Broadcast, Run
+from streams.once import insert_once
 from streams.origin import run_folder
 from streams.origin.output import RunOutput
+from streams.origin.store import Continuation
 from streams.sources import RunSource, choose_source, record_of, shape
 from streams.supervisor.process import Process
 from streams.supervisor.roles import (
@@ -38,7 +40,7 @@ from streams.supervisor.roles import (
     SourceRefused,
     Unavailable,
 )
-from streams.supervisor.states import EndReason, EventKind, RunState
+from streams.supervisor.states import AT_WORK, EndReason, EventKind, RunState
 
 SEGMENT_SECONDS = 2
 # Metadata announce audio and video together; sound that comes later starts a new run.
@@ -47,8 +49,6 @@ PROBE_TIMEOUT = 6.0
 # So long after a publish, its publisher may still be waiting for the hook's answer.
 EARLY = 2.0
 MEDIA_PATIENCE = 20.0
-# Segments that may have been made since their number was last written down.
-UNREPORTED = 30
 # Empty: announced, but not seen yet.
 PLAYABLE = ("h264", "")
 ENHANCED = ("jpeg", "mjpeg", "screenvideo", "flashsv")
@@ -73,8 +73,8 @@ class BroadcastStudio:
         """Take over the newest run that still lives on this host; settle all others."""
         adopted: RunHandle | None = None
         with record():
-            unfinished = Run.objects.filter(broadcast_id=self._lease.broadcast_id).exclude(
-                state=RunState.ENDED
+            unfinished = Run.objects.filter(
+                broadcast_id=self._lease.broadcast_id, state__in=AT_WORK
             )
             for run in unfinished.order_by("-number"):
                 process = Process.adopt(run.pk.hex, self._root) if run.host == HOST else None
@@ -121,6 +121,7 @@ class BroadcastStudio:
                 f"The video is {_said(source.video.codec)}; set the encoder to H.264 (x264, NVENC "
                 "H.264…)."
             )
+        before = self._after_the_last_run()
         with record(), capacity.deciding() as load:
             # Describing may have taken longer than the lease had left.
             if not lease.renew(self._lease):
@@ -128,11 +129,11 @@ class BroadcastStudio:
             broadcast = Broadcast.objects.prefetch_related("stream").get(
                 pk=self._lease.broadcast_id
             )
-            profile = LadderProfile.objects.get(streams=broadcast.stream)
+            profile = broadcast.stream.ladder
             choice = choose_source(broadcast, profile, source)
             ladder = choice.ladder(choice.source)
             plan = capacity.plan(choice.source, ladder, broadcast.shed, load)
-            run = self._open_run(broadcast, ingest_name, plan)
+            run = self._open_run(broadcast, ingest_name, plan, before)
             if plan.copy_only and not broadcast.copy_only:
                 timeline.note(broadcast.pk, EventKind.NO_ROOM, plan.note, run_number=run.number)
         adaptive = choice.adaptive and plan.renditions == ladder
@@ -156,16 +157,34 @@ class BroadcastStudio:
             rows.update(**columns)
         return self._handle(run, process)
 
-    def _open_run(self, broadcast: Broadcast, ingest_name: str, plan: Plan) -> Run:
+    def _after_the_last_run(self) -> Continuation:
+        """Its folder's beginning, and where the numbers go on; other hosts may have to be asked."""
+        with record():
+            row = Broadcast.objects.prefetch_related("stream").get(pk=self._lease.broadcast_id)
+            newest = Run.objects.filter(broadcast=row).order_by("-number").first()
+        stream = row.stream
+        run_folder.open_broadcast(
+            self._root,
+            stream.name,
+            row.pk.hex,
+            row.started_at,
+            stream.grace_seconds,
+            self._lease.fence,
+        )
+        return continuation.after(newest, self._root)
+
+    def _open_run(
+        self, broadcast: Broadcast, ingest_name: str, plan: Plan, before: Continuation
+    ) -> Run:
         newest = Run.objects.filter(broadcast=broadcast).order_by("-number").first()
+        if newest is not None and newest.state in AT_WORK:
+            # Its row was written, but not before the database was away; it has no FFmpeg.
+            Run.settle(broadcast, EndReason.LOST, timezone.now())
         number = newest.number + 1 if newest is not None else 1
         run_id: UUID = uuid4()
         stream = broadcast.stream
-        run_folder.open_broadcast(
-            self._root, stream.name, broadcast.pk.hex, broadcast.started_at, stream.grace_seconds
-        )
         # The row first: it takes the number, which no second folder may have.
-        run = Run.objects.create(
+        run = Run(
             id=run_id,
             broadcast=broadcast,
             number=number,
@@ -175,6 +194,7 @@ class BroadcastStudio:
             renditions=[dataclasses.asdict(rendition) for rendition in plan.renditions],
             cpu=plan.cores,
         )
+        insert_once(run)
         opened = run_folder.open_run(
             self._root,
             stream.name,
@@ -183,11 +203,9 @@ class BroadcastStudio:
             number,
             plan.renditions,
             SEGMENT_SECONDS,
-            # Should the folders before it be lost, its numbers go on all the same.
-            floor=(newest.first_sequence + newest.segments + UNREPORTED, number - 1)
-            if newest is not None and newest.folder
-            else (0, 0),
-            known_names=[r["name"] for r in newest.renditions] if newest is not None else [],
+            # Should the folders before it be lost or elsewhere, its numbers go on all the same.
+            floor=(before.first_sequence, before.discontinuities),
+            known_names=before.names,
         )
         run.folder = str(opened.folder.relative_to(self._root))
         run.first_sequence = opened.first_sequence
@@ -291,9 +309,9 @@ class BroadcastStudio:
 
     def _rungs(self) -> list[Rung]:
         with record():
-            stream = Stream.objects.filter(broadcasts=self._lease.broadcast_id).first()
-            profile = LadderProfile.objects.filter(streams=stream).first()
-            return profile.rungs() if profile is not None else []
+            broadcasts = Broadcast.briefly().filter(pk=self._lease.broadcast_id)
+            broadcast = broadcasts.prefetch_related("stream").first()
+            return broadcast.stream.ladder.rungs() if broadcast is not None else []
 
     def close(self) -> None:
         """End what looks at the source; FFmpeg goes on."""

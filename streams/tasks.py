@@ -18,9 +18,7 @@ from streams import capacity, foreman
 from streams.crew import Crew
 from streams.foreman import Foreman
 from streams.ingest_nodes import forget_nodes, nodes
-from streams.models import Broadcast
-from streams.origin import run_folder
-from streams.supervisor import isolation
+from streams.models import Broadcast, Stream
 
 logger = logging.getLogger(__name__)
 
@@ -88,20 +86,19 @@ def clear_sessions() -> None:
     call_command("clearsessions")
 
 
+def forget_orphans() -> None:
+    """Open broadcasts of streams that are no more: MongoDB keeps no row from losing its parent."""
+    rows = list(Broadcast.briefly().filter(open_key__isnull=False))
+    streams = Stream.objects.in_bulk([row.stream_id for row in rows])
+    for row in rows:
+        if row.stream_id not in streams:
+            row.delete()
+
+
 @shared_task
 def collect_garbage() -> None:
-    """Close folders of broadcasts whose row is closed, and remove what nobody plays any more."""
-    root = Path(settings.HLS_ROOT)
-    isolation.remove_leftovers()
-    capacity.forget_hosts(timezone.now())
-    forget_nodes(timezone.now())
-    # Folders before rows: a broadcast that begins meanwhile is not among them.
-    unended = list(run_folder.unended_broadcasts(root))
-    rows = Broadcast.objects.filter(open_key__isnull=False)
-    open_now = {pk.hex for pk in rows.values_list("pk", flat=True)}
-    for stream, broadcast in unended:
-        if broadcast not in open_now:
-            try:
-                run_folder.end_broadcast(root, stream, broadcast, timezone.now())
-            except OSError as error:
-                logger.warning("the folder of %s could not be closed: %s", stream, error)
+    """Forget what is no more."""
+    now = timezone.now()
+    capacity.forget_hosts(now)
+    forget_nodes(now)
+    forget_orphans()

@@ -1,12 +1,15 @@
 """The timeline: what happened to a broadcast and when, kept until the record can take it."""
 
 from collections import deque
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
+from django.db import IntegrityError
 from django.utils import timezone
 
 from streams.models import Event
+from streams.once import insert_once
 from streams.supervisor.states import EventKind
 
 # A record that is away for hours must not fill the memory; the oldest go first.
@@ -23,7 +26,7 @@ def note(
     at: datetime | None = None,
 ) -> None:
     """Write one line at once. Raises what the database raises."""
-    _event(broadcast_id, kind, text, run_number, at).save(force_insert=True)
+    insert_once(_event(broadcast_id, kind, text, run_number, at))
 
 
 class Journal:
@@ -39,7 +42,9 @@ class Journal:
     def flush(self) -> None:
         """Write what waits, oldest first. Raises what the database raises, and loses nothing."""
         while self._waiting:
-            self._waiting[0].save()
+            # One that is refused is there already, or belongs to what was deleted.
+            with suppress(IntegrityError):
+                insert_once(self._waiting[0])
             self._waiting.popleft()
 
 

@@ -13,7 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
@@ -48,7 +51,8 @@ class Mongod:
             [PROGRAM, "--bind_ip", "127.0.0.1", "--port", str(self.port), "--nounixsocket",
              "--dbpath", str(self.folder), "--logpath", f"{self.folder}/log", "--logappend",
              "--wiredTigerCacheSizeGB", "0.25",
-             "--setParameter", "diagnosticDataCollectionEnabled=false", *self._arguments],
+             "--setParameter", "diagnosticDataCollectionEnabled=false",
+             "--setParameter", "enableTestCommands=1", *self._arguments],
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
         deadline = time.monotonic() + 30
@@ -86,6 +90,41 @@ def start_mongod(*arguments: str) -> Mongod:
     server = Mongod(*arguments)
     atexit.register(server.remove)
     return server.start()
+
+
+def client() -> MongoClient[dict[str, Any]]:
+    """Of the server of the tests. Its database of an installation is named by `name_of`."""
+    assert SERVER is not None
+    return MongoClient(SERVER.address)
+
+
+def name_of(var: Path) -> str:
+    """The database of the installation with this state folder."""
+    return var.name.replace(".", "-")
+
+
+def uri_for(var: Path) -> str:
+    """What MONGODB_URI is there: empty on SQLite."""
+    return f"mongodb://{SERVER.address}/{name_of(var)}" if SERVER is not None else ""
+
+
+@contextmanager
+def failing(command: str, **how: object) -> Iterator[None]:
+    """The server's next answer to this command: `failCommand` of its own test commands."""
+    with client() as connection:
+        data = {"failCommands": [command], **how}
+        connection.admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=data)
+        try:
+            yield
+        finally:
+            connection.admin.command("configureFailPoint", "failCommand", mode="off")
+
+
+def drop(var: Path) -> None:
+    """Remove what the installation stored on MongoDB; its state folder is somebody else's."""
+    if SERVER is not None:
+        with client() as connection:
+            connection.drop_database(name_of(var))
 
 
 SERVER: Mongod | None = None

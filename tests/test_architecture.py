@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Layers from the bottom up. A module may import its own layer's package and what lies below.
 PURE = ("streams.supervisor", "streams.ladder", "streams.origin")
 LAYERS: list[tuple[str, ...]] = [
-    (*PURE, "streams.names", "streams.buckets"),
+    (*PURE, "streams.names", "streams.buckets", "streams.once"),
     ("streams.models",),
     (
         "streams.presence",
@@ -21,6 +21,8 @@ LAYERS: list[tuple[str, ...]] = [
         "streams.identity",
         "streams.timeline",
         "streams.disk",
+        "streams.closing",
+        "streams.continuation",
     ),
     ("streams.lease", "streams.capacity"),
     ("streams.claim",),

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Becomes one of the processes: redis, origin, web, worker, beat, ingest or edge. Run by supervisord,
-# or as a container, with LIVESTREAM_VAR, LIVESTREAM_RUN and LIVESTREAM_VENV set. Settings are read
-# anew at every start, and nothing secret stands on a command line: the programs read var/env and
-# var/conf themselves. `edge-config` only writes the edge's configuration, for a reload; `setup`
-# and `worker-kept` are for containers alone.
+# Becomes one of the processes: redis, origin, web, worker, beat, courier, keeper, ingest or edge. Run
+# by supervisord, systemd or as a container, with LIVESTREAM_VAR, LIVESTREAM_RUN and LIVESTREAM_VENV
+# set. Settings are read anew at every start, and nothing secret stands on a command line: the
+# programs read var/env and var/conf themselves. `edge-config` only writes the edge's configuration,
+# for a reload; `setup` and `worker-kept` are for containers alone.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -25,11 +25,17 @@ raise_descriptors() {
     ulimit -Sn "$hard"
 }
 
-run_nginx() { # NAME TEMPLATE…
+# One that serves what is on the disk, or one that only caches what others serve.
+edge_kind() {
+    if [ -n "$(setting LIVESTREAM_EDGE_OF "")" ]; then printf edge-cache; else printf edge; fi
+}
+
+run_nginx() { # NAME
     raise_descriptors
     # One that was killed leaves its socket behind, and nginx would not listen over it.
     if [ "$1" = ingest ]; then rm -f "$LIVESTREAM_RUN/ingest.sock"; fi
-    render "${@:2}"
+    mkdir -p "$LIVESTREAM_VAR/cache"
+    render "$1.conf"
     exec nginx -e stderr -p "$LIVESTREAM_VAR" -c "$LIVESTREAM_VAR/conf/$1.conf"
 }
 
@@ -111,12 +117,19 @@ case ${1-} in
         exec "$LIVESTREAM_VENV/bin/celery" -A livestream beat --loglevel WARNING \
             --schedule "$LIVESTREAM_RUN/beat-schedule"
         ;;
-    ingest) run_nginx ingest ingest.conf ;;
-    edge) run_nginx edge live.conf edge.conf ;;
+    courier)
+        LIVESTREAM_INGEST_SECRET=$(setting LIVESTREAM_INGEST_SECRET "")
+        LIVESTREAM_DELIVER_TO=$(setting LIVESTREAM_DELIVER_TO "")
+        export LIVESTREAM_INGEST_SECRET LIVESTREAM_DELIVER_TO
+        exec "$LIVESTREAM_VENV/bin/python" -m streams.origin.courier
+        ;;
+    keeper) exec "$LIVESTREAM_VENV/bin/python" manage.py keep_store ;;
+    ingest) run_nginx ingest ;;
+    edge) run_nginx "$(edge_kind)" ;;
     edge-config)
         raise_descriptors
-        render live.conf edge.conf
-        exec nginx -t -q -e stderr -p "$LIVESTREAM_VAR" -c "$LIVESTREAM_VAR/conf/edge.conf"
+        render "$(edge_kind).conf"
+        exec nginx -t -q -e stderr -p "$LIVESTREAM_VAR" -c "$LIVESTREAM_VAR/conf/$(edge_kind).conf"
         ;;
     *)
         echo "process.sh: there is no process named '${1-}'" >&2

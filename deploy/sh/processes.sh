@@ -1,7 +1,7 @@
 # supervisord and the processes under it: starting, stopping, looking. Sourced.
 
 # In the order of a restart: the origin is back before the web goes, which stands in for it.
-PROCESSES="redis origin web worker beat ingest edge"
+PROCESSES="redis origin web worker beat courier keeper ingest edge"
 CONF=$ROOT/deploy/supervisord.conf
 
 # supervisord's pid if the one in the pid file is really this installation's: a pid is a number
@@ -14,9 +14,40 @@ supervisor_pid() {
     printf '%s' "$pid"
 }
 
+# What this host runs; livestream/env.py says the same.
+active_processes() {
+    local name wanted
+    wanted=$(setting LIVESTREAM_PROCESSES "redis origin web worker beat ingest edge")
+    wanted=" ${wanted//,/ } "
+    if [[ $wanted == *" worker "* ]] && [ -n "$(setting LIVESTREAM_DELIVER_TO "")" ]; then
+        wanted+="courier "
+    fi
+    if [ -n "$(setting LIVESTREAM_STORE "")" ]; then wanted+="keeper "; fi
+    for name in $PROCESSES; do
+        case $wanted in *" $name "*) printf '%s ' "$name" ;; esac
+    done
+}
+
+runs_here() { # NAME…: whether this host runs one of them
+    local name active
+    active=" $(active_processes)"
+    for name in "$@"; do
+        case $active in *" $name "*) return 0 ;; esac
+    done
+    return 1
+}
+
 as_process() { # PROGRAM ARGUMENT…, with what the processes know
+    local name with=()
+    for name in $PROCESSES; do
+        if runs_here "$name" && [ "$name:${OWN_REDIS:-false}" != redis:false ]; then
+            with+=("LIVESTREAM_WITH_${name^^}=true")
+        else
+            with+=("LIVESTREAM_WITH_${name^^}=false")
+        fi
+    done
     as_user env LIVESTREAM_VAR="$LIVESTREAM_VAR" LIVESTREAM_RUN="$LIVESTREAM_RUN" \
-        LIVESTREAM_VENV="$LIVESTREAM_VENV" LIVESTREAM_OWN_REDIS="${OWN_REDIS:-false}" "$@"
+        LIVESTREAM_VENV="$LIVESTREAM_VENV" "${with[@]}" "$@"
 }
 
 supervised() { # supervisord or supervisorctl, and its arguments
@@ -52,14 +83,16 @@ make_folders() {
 }
 
 start_processes() {
-    local needed=()
+    local needed=() OWN_REDIS=false
     if supervisor_pid >/dev/null; then
         start_stopped
         return
     fi
     hand_over
     make_folders
-    OWN_REDIS=$(own_redis) || fail "There is no Redis to use; the reason is above."
+    if runs_here redis; then
+        OWN_REDIS=$(own_redis) || fail "There is no Redis to use; the reason is above."
+    fi
     if [ "$OWN_REDIS" = true ]; then needed=(redis); fi
     # Not as the service user: only root can see whose a port is.
     "$LIVESTREAM_VENV/bin/python" -m deploy.ports "${needed[@]}" ||
@@ -80,7 +113,9 @@ start_stopped() {
     local stopped
     mapfile -t stopped < <(control status | awk '$2 ~ /STOPPED|EXITED|FATAL/ {print $1}')
     for name in "${stopped[@]}"; do
-        if [ "$name" != redis ] || [ "$(own_redis)" = true ]; then control start "$name"; fi
+        if runs_here "$name" && { [ "$name" != redis ] || [ "$(own_redis)" = true ]; }; then
+            control start "$name"
+        fi
     done
 }
 
@@ -100,7 +135,7 @@ stop_processes() {
         wait_for_end "$pid" 60
     fi
     rm -f "$LIVESTREAM_RUN/supervisord.pid"
-    manage end_broadcasts
+    if runs_here worker; then manage end_broadcasts; fi
 }
 
 wait_for_end() { # PID SECONDS
@@ -117,10 +152,7 @@ wait_for_end() { # PID SECONDS
 check_names() { # NAME…
     local name
     for name in "$@"; do
-        case " $PROCESSES " in
-            *" $name "*) ;;
-            *) fail "There is no process named '$name'." "There are: $PROCESSES" ;;
-        esac
+        runs_here "$name" || fail "There is no process named '$name'." "There are: $(active_processes)"
     done
 }
 
@@ -131,9 +163,12 @@ restart_processes() { # NAME…
     check_names "${names[@]}"
     add_new_programs
     if [ ${#names[@]} -eq 0 ]; then
-        names=(origin web worker beat)
+        for name in origin web worker beat courier keeper; do
+            if runs_here "$name"; then names+=("$name"); fi
+        done
         say "Restarting ${names[*]}, reloading edge. Broadcasts go on; 'restart ingest' would throw the publishers off."
-        reload_edge
+        if runs_here edge; then reload_edge; fi
+        stop_strangers
     fi
     # One after the other: all at once they would all be away until the last one has stopped.
     for name in $PROCESSES; do
@@ -141,11 +176,20 @@ restart_processes() { # NAME…
     done
 }
 
+# Those that this host is no longer to run.
+stop_strangers() {
+    local name running
+    mapfile -t running < <(control status | awk '$2 == "RUNNING" {print $1}')
+    for name in "${running[@]}"; do
+        if [ "$name" != redis ] && ! runs_here "$name"; then control stop "$name"; fi
+    done
+}
+
 # Those that came with a newer version than the one supervisord was started from.
 add_new_programs() {
     local name known
     mapfile -t known < <(control status | awk '{print $1}')
-    for name in $PROCESSES; do
+    for name in $(active_processes); do
         case " ${known[*]} " in *" $name "*) continue ;; esac
         control reread >/dev/null
         control add "$name"
@@ -164,7 +208,7 @@ show_status() {
         say "Nothing is running. Start it: ./deploy/app.sh start"
         return 1
     fi
-    control status | awk '!($1 == "redis" && /Not started/)' || true
+    control status | awk '!/STOPPED +Not started/' || true
     if as_user "$LIVESTREAM_VENV/bin/python" -m deploy.health; then
         say "All parts are well."
     else

@@ -23,7 +23,7 @@ from streams.admin.run import (
     preformatted,
     words_of,
 )
-from streams.models import Broadcast, Run
+from streams.models import Broadcast, Run, Stream
 from streams.supervisor.states import BroadcastState, EventKind
 from streams.timeline import note
 
@@ -70,7 +70,9 @@ class BroadcastAdmin(ReadOnly, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Broadcast]:
         rows: QuerySet[Broadcast] = super().get_queryset(request).prefetch_related("stream")
-        return rows if request.user.is_superuser else rows.filter(stream__owner=request.user.pk)
+        if request.user.is_superuser:
+            return rows
+        return rows.filter(stream__in=Stream.ids_of(request.user.pk))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_staff)

@@ -8,14 +8,14 @@ from django.utils import timezone
 from streams import presence
 from streams.admin.broadcast import short
 from streams.admin.run import STATE_COLOURS, pace
-from streams.models import Broadcast, Run
+from streams.models import Broadcast, Run, Stream
 
 
 def add_on_air(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's DASHBOARD_CALLBACK. Streamers see what is theirs."""
     rows = Broadcast.objects.filter(open_key__isnull=False).prefetch_related("stream")
     if not request.user.is_superuser:
-        rows = rows.filter(stream__owner=request.user.pk)
+        rows = rows.filter(stream__in=Stream.ids_of(request.user.pk))
     broadcasts = list(rows)
     viewers = presence.counts([broadcast.stream_id for broadcast in broadcasts])
     runs = Run.at_work(broadcasts)

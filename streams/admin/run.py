@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from streams.models import Run
+from streams.models import Broadcast, Run, Stream
 from streams.supervisor.ending import explain
 from streams.supervisor.look import last_words
 from streams.supervisor.states import EndReason
@@ -122,11 +122,10 @@ class RunAdmin(ReadOnly, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         runs: QuerySet[Run] = super().get_queryset(request).prefetch_related("broadcast__stream")
-        return (
-            runs
-            if request.user.is_superuser
-            else runs.filter(broadcast__stream__owner=request.user.pk)
-        )
+        if request.user.is_superuser:
+            return runs
+        hers = Broadcast.objects.filter(stream__in=Stream.ids_of(request.user.pk))
+        return runs.filter(broadcast__in=list(hers.values_list("pk", flat=True)))
 
     def has_view_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
         owns = obj is not None and obj.broadcast.stream.owner_id == request.user.pk

@@ -86,6 +86,16 @@ class StreamAdmin(ModelAdmin):
             return obj.owner_id == request.user.pk
         return Stream.objects.filter(owner=request.user.pk).exists()
 
+    def delete_model(self, request: HttpRequest, obj: Stream) -> None:
+        self.delete_queryset(request, Stream.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Stream]) -> None:
+        """Disabled first, so that no broadcast is opened that the deletion does not see."""
+        streams = list(queryset)
+        Stream.objects.filter(pk__in=[stream.pk for stream in streams]).update(enabled=False)
+        for stream in streams:
+            stream.delete()
+
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, ...]:
         """Nobody deletes what was on air by itself, but with its stream it goes."""
         listed, counts, _, protected = super().get_deleted_objects(objs, request)

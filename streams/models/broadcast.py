@@ -92,9 +92,12 @@ class Broadcast(UUIDModel):
     class Meta:
         ordering = ("-started_at",)
         indexes = [
-            models.Index(fields=("-started_at",)),
             models.Index(fields=("stream", "-started_at")),
-            models.Index(fields=("state", "-started_at")),
+            models.Index(fields=("open_key", "-started_at")),
+            # The admin adds the key to every order that is not a total one.
+            models.Index(fields=("-started_at", "-id")),
+            models.Index(fields=("state", "-started_at", "-id")),
+            models.Index(fields=("end_reason", "-started_at", "-id")),
         ]
 
     @classmethod

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import IntegrityError, models, transaction
 
 from streams.ladder.rungs import DEFAULT_RUNGS, Rung
 from streams.models.base import UUIDModel
@@ -36,10 +36,19 @@ class LadderProfile(UUIDModel):
     @classmethod
     def default(cls) -> "LadderProfile":
         """The profile new streams use; made on first call with 1080/720/480/360."""
-        profile, created = cls.objects.get_or_create(name=DEFAULT_NAME)
-        if created:
-            for rung in DEFAULT_RUNGS:
-                LadderRendition.from_rung(profile, rung).save()
+        found = cls.objects.filter(name=DEFAULT_NAME).first()
+        if found is not None:
+            return found
+        profile = cls(name=DEFAULT_NAME)
+        renditions = [LadderRendition.from_rung(profile, rung) for rung in DEFAULT_RUNGS]
+        try:
+            # The renditions first, as MongoDB has no transactions: nobody sees half a profile.
+            with transaction.atomic():
+                LadderRendition.objects.bulk_create(renditions)
+                profile.save(force_insert=True)
+        except IntegrityError:  # somebody made it in this very moment
+            LadderRendition.objects.filter(profile_id=profile.pk).delete()
+            return cls.objects.get(name=DEFAULT_NAME)
         return profile
 
     def rungs(self) -> list[Rung]:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from streams.models.base import UUIDModel
 from streams.models.broadcast import Broadcast
-from streams.supervisor.states import EndReason, RunState
+from streams.supervisor.states import AT_WORK, EndReason, RunState
 
 
 class Run(UUIDModel):
@@ -42,8 +42,10 @@ class Run(UUIDModel):
     class Meta:
         ordering = ("-started_at",)
         indexes = [
-            models.Index(fields=("-started_at",)),
-            models.Index(fields=("state", "-started_at")),
+            # The admin adds the key to every order that is not a total one.
+            models.Index(fields=("-started_at", "-id")),
+            models.Index(fields=("state", "-started_at", "-id")),
+            models.Index(fields=("end_reason", "-started_at", "-id")),
         ]
         constraints = [
             # Two writers at once would make playlists of neither.
@@ -53,14 +55,14 @@ class Run(UUIDModel):
     @classmethod
     def settle(cls, broadcast: Broadcast, reason: EndReason, now: datetime) -> None:
         """Close the runs of a broadcast that nobody will watch any more."""
-        cls.objects.filter(broadcast=broadcast).exclude(state=RunState.ENDED).update(
+        cls.objects.filter(broadcast=broadcast, state__in=AT_WORK).update(
             state=RunState.ENDED, ended_at=now, end_reason=reason
         )
 
     @classmethod
     def at_work(cls, broadcasts: Sequence[Broadcast]) -> dict[UUID, "Run"]:
         """The run at work of each of these broadcasts that has one, by the broadcast's id."""
-        runs = cls.objects.filter(broadcast__in=broadcasts).exclude(state=RunState.ENDED)
+        runs = cls.objects.filter(broadcast__in=broadcasts, state__in=AT_WORK)
         return {run.broadcast_id: run for run in runs.order_by("number")}
 
     def __str__(self) -> str:

@@ -1,5 +1,7 @@
 """Streams: rows of the registry. A stream exists whether or not it is on air."""
 
+from uuid import UUID
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
@@ -57,18 +59,30 @@ class Stream(UUIDModel):
 
     class Meta:
         ordering = ("name",)
-        indexes = [models.Index(fields=("visibility", "name"))]
+        indexes = [
+            models.Index(fields=("visibility", "name")),
+            # MongoDB's unique one knows no order: it leaves out what is NULL.
+            models.Index(fields=("name", "enabled")),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
     def clean(self) -> None:
         """Its name is the address of what is on air, so it stays while something is."""
-        on_air = Stream.objects.filter(pk=self.pk, broadcasts__open_key=self.pk).first()
-        if on_air is not None and on_air.name != self.name:
+        stored = Stream.objects.filter(pk=self.pk).first()
+        if stored is None or stored.name == self.name:
+            return
+        if stored.broadcasts.filter(open_key=self.pk).exists():
             raise ValidationError(
                 {"name": "The stream is on air; rename it when the broadcast has ended."}
             )
+
+    @classmethod
+    def ids_of(cls, owner_id: UUID | None) -> list[UUID]:
+        """Of the streams that are this user's. A list: MongoDB joins slowly, and before it
+        filters."""
+        return list(cls.objects.filter(owner=owner_id).values_list("pk", flat=True))
 
     @property
     def heading(self) -> str:

@@ -5,10 +5,12 @@ import secrets
 from datetime import datetime, timedelta
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from streams.models.base import UUIDModel
 from streams.models.stream import Stream
+from streams.once import insert_once
 
 ROTATION_OVERLAP = timedelta(hours=24)
 
@@ -39,18 +41,18 @@ class StreamKey(UUIDModel):
     def issue(cls, stream: Stream) -> str:
         """Store a new key for the stream and return its text, which is shown this once only."""
         text = secrets.token_urlsafe(24)
-        cls.objects.create(stream=stream, digest=digest_of(text), hint=text[-4:])
+        insert_once(cls(stream=stream, digest=digest_of(text), hint=text[-4:]))
         return text
 
     @classmethod
     def rotate(cls, stream: Stream, overlap: timedelta = ROTATION_OVERLAP) -> str:
         """Issue a new key; the older ones end after the overlap, or sooner if they would anyway."""
         end = timezone.now() + overlap
-        older = list(cls.objects.filter(stream=stream))
+        older = list(cls.objects.filter(stream=stream).values_list("pk", flat=True))
+        # First, so that the stream always has a key that does not end.
         text = cls.issue(stream)
-        for key in older:
-            if key.expires_at is None or key.expires_at > end:
-                cls.objects.filter(pk=key.pk).update(expires_at=end)
+        ends_later = Q(expires_at=None) | Q(expires_at__gt=end)
+        cls.objects.filter(ends_later, pk__in=older).update(expires_at=end)
         return text
 
     @classmethod

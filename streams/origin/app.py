@@ -20,7 +20,9 @@ from streams.origin.history import History
 
 MEDIA_TYPES = {".mp4": "video/mp4", ".m4s": "video/iso.segment"}
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
-FRESH = {"Cache-Control": "no-cache"}
+# A second's truth: a browser asks every time, caches before it ask once a second for all, and may
+# show it a little longer while we are away.
+FRESH = {"Cache-Control": "public, max-age=0, s-maxage=1, stale-if-error=30"}
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 # How long after its grace period a broadcast that nobody ended still counts as on air.
 ABANDONED = 30.0  # seconds

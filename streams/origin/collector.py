@@ -59,9 +59,6 @@ def collect(root: Path, rule: Rule) -> None:
                     logger.warning("clearing %s: %s", folder, error)
         _clear_half_done(stream)
         with contextlib.suppress(OSError):
-            current = stream / layout.CURRENT
-            if current.is_symlink() and not current.exists():
-                current.unlink()
             stream.rmdir()  # only an empty one goes
 
 

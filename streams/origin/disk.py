@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from streams.origin import floor, init_segment, layout, link, master, segment_list
+from streams.origin import floor, init_segment, layout, master, segment_list
 from streams.origin.file_memory import MOST, FileMemory
 from streams.origin.history import History, Rendition, Run, Span
 from streams.origin.playlist import WINDOW
@@ -29,9 +29,21 @@ class Disk:
         return (self._root / stream).is_dir()
 
     def current(self, stream: str) -> str | None:
-        """The hex of the broadcast that is open, None when there is none."""
-        broadcast = link.read(self._root / stream / layout.CURRENT)
-        return broadcast if broadcast and layout.is_broadcast(broadcast) else None
+        """The hex of the broadcast that is open, None when there is none. By what each says of
+        itself: they come from several hosts, of which none knows all."""
+        try:
+            names = [name for name in os.listdir(self._root / stream) if layout.is_broadcast(name)]
+        except OSError:
+            return None
+        found = {
+            name: self._json(self._root / stream / name / layout.BROADCAST_FILE) for name in names
+        }
+        begun = [
+            (facts["started_at"], name)
+            for name, facts in found.items()
+            if facts is not None and not facts.get("ended_at")
+        ]
+        return max(begun)[1] if begun else None
 
     def history(self, stream: str, broadcast: str) -> History | None:
         """The newest runs of a broadcast, enough to fill a window; None when there is none."""

@@ -8,7 +8,6 @@ RUN = r"[0-9]{4,6}-[0-9a-f]{8}"
 RENDITION = r"(?:[1-9][0-9]{0,4}p|audio)"
 SEGMENT = r"[0-9]{6,9}\.m4s"
 
-CURRENT = "current"
 BROADCAST_FILE = "broadcast.json"
 RUN_FILE = "run.json"
 LIST_FILE = "index.m3u8"

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from streams.origin import layout, link, segment_file
+from streams.origin import layout, segment_file
 from streams.origin.disk import run_folders
 
 
@@ -29,19 +29,25 @@ class Entry(Protocol):
 
 
 def open_broadcast(
-    root: Path, stream: str, broadcast_hex: str, started_at: datetime, grace_seconds: float
+    root: Path,
+    stream: str,
+    broadcast_hex: str,
+    started_at: datetime,
+    grace_seconds: float,
+    fence: int = 0,
 ) -> Path:
-    """Make the broadcast's folder and point `current` at it. Calling it again changes nothing."""
+    """Make the broadcast's folder. `fence`: the lease's, by which hosts that write to the same
+    broadcast are told apart. Calling it again changes nothing."""
     folder = _broadcast(root, stream, broadcast_hex)
     folder.mkdir(parents=True, exist_ok=True)
     facts = {
         "broadcast": broadcast_hex,
         "started_at": started_at.isoformat(),
         "grace_seconds": grace_seconds,
+        "fence": fence,
         "ended_at": None,
     }
     _write_json(folder / layout.BROADCAST_FILE, facts)
-    link.point(folder.parent / layout.CURRENT, broadcast_hex)
     return folder
 
 
@@ -107,14 +113,11 @@ def describe_run(folder: Path, renditions: Sequence[Entry]) -> None:
 
 
 def end_broadcast(root: Path, stream: str, broadcast_hex: str, ended_at: datetime) -> None:
-    """Note the end, so that playlists say so, and take `current` away if it is this broadcast's."""
+    """Note the end, so that playlists say so."""
     folder = _broadcast(root, stream, broadcast_hex)
     facts = read_json(folder / layout.BROADCAST_FILE)
     if facts is not None and facts.get("ended_at") is None:
         _write_json(folder / layout.BROADCAST_FILE, {**facts, "ended_at": ended_at.isoformat()})
-    current = folder.parent / layout.CURRENT
-    if link.read(current) == broadcast_hex:
-        current.unlink(missing_ok=True)
 
 
 def unended_broadcasts(root: Path) -> Iterator[tuple[str, str]]:

@@ -29,6 +29,9 @@ class RunState(StrEnum):
     ENDED = "ended"
 
 
+AT_WORK = (RunState.STARTING, RunState.RUNNING)
+
+
 class EndReason(StrEnum):
     """Why a run, or a broadcast, ended."""
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from tests import mongod
 from tests.acceptance.encoders import encoders
 from tests.answer import Answer, fetch
 from tests.deploy.installation import ROOT, free_port
@@ -39,6 +40,7 @@ class Stack:
             "LIVESTREAM_BACKEND_PORT": str(self.backend),
             "LIVESTREAM_RTMP_PORT": str(self.rtmp),
             "REDIS_URL": f"redis://127.0.0.1:{self.redis}/0",
+            "MONGODB_URI": mongod.uri_for(self.var),
         }
         self.key = ""
         self.password = ""
@@ -72,6 +74,7 @@ class Stack:
 
     def remove(self) -> None:
         shutil.rmtree(self.var, ignore_errors=True)
+        mongod.drop(self.var)
 
     def control(self, *arguments: str) -> str:
         """supervisorctl, for what app.sh has no word for."""

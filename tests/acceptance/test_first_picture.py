@@ -33,8 +33,11 @@ def publisher(stack: Stack, key: str, size: str = "854x480", gop: int = 50) -> P
 
 
 def runs(stack: Stack) -> list[Path]:
-    folder = stack.var / "hls" / NAME / "current"
-    return sorted(file.parent for file in folder.glob("*/run.json"))
+    """Those of the broadcast that is on air."""
+    for manifest in (stack.var / "hls" / NAME).glob("*/broadcast.json"):
+        if json.loads(manifest.read_text())["ended_at"] is None:
+            return sorted(file.parent for file in manifest.parent.glob("*/run.json"))
+    return []
 
 
 def renditions(run: Path) -> list[dict[str, Any]]:

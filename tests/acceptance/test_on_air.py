@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from streams.origin.app import FRESH
 from tests.acceptance.playlist import Media, Segment, Variant, media, variants
 from tests.acceptance.publisher import Publisher
 from tests.acceptance.stack import Stack, until
@@ -78,7 +79,7 @@ def test_every_port_gives_the_master_playlist(
     assert answer.text.startswith("#EXTM3U")
     assert answer.headers["Content-Type"].startswith(PLAYLIST)
     assert answer.headers.get_all("Access-Control-Allow-Origin") == ["*"]
-    assert answer.headers.get_all("Cache-Control") == ["no-cache"]
+    assert answer.headers.get_all("Cache-Control") == [FRESH["Cache-Control"]]
 
 
 @pytest.mark.parametrize("port", PORTS)

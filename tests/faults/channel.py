@@ -12,7 +12,7 @@ from tests.acceptance.stack import Stack, until
 from tests.faults.flv import Feed
 from tests.faults.ledger import Entry, Ledger
 from tests.faults.player import Losses, Player
-from tests.faults.record import Record, Row
+from tests.faults.record import Row, record_of
 
 SEGMENT = 2.0
 
@@ -44,7 +44,7 @@ class Channel:
         publisher: Publisher | Feed,
     ) -> None:
         self.stack, self.name, self.publisher = stack, name, publisher
-        self.record = Record(stack.var)
+        self.record = record_of(stack.var)
         self._watch, self._ledger = watch, ledger
         self.path = ""
 

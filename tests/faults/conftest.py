@@ -11,7 +11,7 @@ from tests.acceptance.stack import Stack, until
 from tests.faults.channel import Channel
 from tests.faults.flv import Feed
 from tests.faults.ledger import Ledger
-from tests.faults.record import Record
+from tests.faults.record import record_of
 
 GRACE = 4
 BATCH = 20
@@ -24,7 +24,7 @@ class Stage:
 
     def __init__(self, stack: Stack, watch: Watch, ledger: Ledger) -> None:
         self.stack, self.watch, self.ledger = stack, watch, ledger
-        self.record = Record(stack.var)
+        self.record = record_of(stack.var)
         self._names = self._issue()
         self._publishers: list[Publisher | Feed] = []
         self._steady: Channel | None = None
@@ -42,9 +42,7 @@ class Stage:
         """A stream that nobody used yet, with these columns."""
         name = next(self._names)
         for column, value in columns.items():
-            self.record.change(
-                f"UPDATE streams_stream SET {column} = ? WHERE name = ?", value, name
-            )
+            self.record.change("stream", {"name": name}, **{column: value})
         return name
 
     def publisher(self, name: str, source: tuple[str, ...] = (), size: str = SIZE) -> Publisher:

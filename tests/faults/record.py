@@ -1,45 +1,38 @@
-"""The record of an installation under test, read and bent past Django: its SQLite file."""
+"""The record of an installation under test, read and bent past Django."""
 
+import os
+import signal
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests import mongod
 
 Row = dict[str, Any]
 
 
-class Record:
-    def __init__(self, var: Path) -> None:
-        self._file = var / "livestream.sqlite3"
+class Record(ABC):
+    """`table` is a model's, without its application's name: broadcast, run, event, stream."""
 
-    def rows(self, statement: str, *values: object) -> list[Row]:
-        with closing(self._connect()) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(statement, values)]
+    @abstractmethod
+    def rows(self, table: str, **columns: object) -> list[Row]:
+        """Those that have these values."""
 
-    def change(self, statement: str, *values: object) -> int:
-        """How many rows it changed."""
-        with closing(self._connect()) as connection, connection:
-            return connection.execute(statement, values).rowcount
+    @abstractmethod
+    def change(self, table: str, where: Row, **columns: object) -> None: ...
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Nobody else writes meanwhile, and none who opens the file anew reads."""
-        with closing(self._connect()) as connection:
-            connection.execute("BEGIN EXCLUSIVE")
-            try:
-                yield
-            finally:
-                connection.rollback()
+    @abstractmethod
+    def locked(self) -> AbstractContextManager[None]:
+        """Nobody gets anything done with the database meanwhile."""
 
     def broadcasts(self, stream: str) -> list[Row]:
         """Newest first."""
-        return self.rows(
-            "SELECT b.* FROM streams_broadcast b JOIN streams_stream s ON s._id = b.stream_id "
-            "WHERE s.name = ? ORDER BY b.started_at DESC",
-            stream,
-        )
+        found = self.rows("stream", name=stream)
+        rows = self.rows("broadcast", stream_id=found[0]["_id"]) if found else []
+        return sorted(rows, key=lambda row: row["started_at"], reverse=True)
 
     def open_broadcast(self, stream: str) -> Row | None:
         return next((row for row in self.broadcasts(stream) if row["open_key"]), None)
@@ -47,23 +40,75 @@ class Record:
     def runs(self, stream: str) -> list[Row]:
         """Of its newest broadcast, newest first."""
         broadcasts = self.broadcasts(stream)
-        if not broadcasts:
-            return []
-        return self.rows(
-            "SELECT * FROM streams_run WHERE broadcast_id = ? ORDER BY number DESC",
-            broadcasts[0]["_id"],
-        )
+        rows = self.rows("run", broadcast_id=broadcasts[0]["_id"]) if broadcasts else []
+        return sorted(rows, key=lambda row: row["number"], reverse=True)
 
     def events(self, stream: str) -> list[str]:
         """The timeline of its newest broadcast: `kind: text`, oldest first."""
         broadcasts = self.broadcasts(stream)
-        if not broadcasts:
-            return []
-        found = self.rows(
-            "SELECT kind, text FROM streams_event WHERE broadcast_id = ? ORDER BY at",
-            broadcasts[0]["_id"],
-        )
-        return [f"{row['kind']}: {row['text']}" for row in found]
+        rows = self.rows("event", broadcast_id=broadcasts[0]["_id"]) if broadcasts else []
+        return [f"{row['kind']}: {row['text']}" for row in sorted(rows, key=lambda r: r["at"])]
+
+
+class SqliteRecord(Record):
+    def __init__(self, var: Path) -> None:
+        self._file = var / "livestream.sqlite3"
+
+    def rows(self, table: str, **columns: object) -> list[Row]:
+        condition = " AND ".join(["1", *(f"{column} = ?" for column in columns)])
+        with closing(self._connect()) as connection:
+            connection.row_factory = sqlite3.Row
+            statement = f"SELECT * FROM streams_{table} WHERE {condition}"
+            return [dict(row) for row in connection.execute(statement, tuple(columns.values()))]
+
+    def change(self, table: str, where: Row, **columns: object) -> None:
+        values = ", ".join(f"{column} = ?" for column in columns)
+        condition = " AND ".join(f"{column} = ?" for column in where)
+        with closing(self._connect()) as connection, connection:
+            changed = connection.execute(
+                f"UPDATE streams_{table} SET {values} WHERE {condition}",
+                (*columns.values(), *where.values()),
+            )
+            assert changed.rowcount == 1
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """None who opens the file anew even reads."""
+        with closing(self._connect()) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            try:
+                yield
+            finally:
+                connection.rollback()
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._file, timeout=30, isolation_level=None)
+
+
+class MongoRecord(Record):
+    def __init__(self, var: Path) -> None:
+        self._database = mongod.client()[mongod.name_of(var)]
+
+    def rows(self, table: str, **columns: object) -> list[Row]:
+        return list(self._database[f"streams_{table}"].find(columns))
+
+    def change(self, table: str, where: Row, **columns: object) -> None:
+        changed = self._database[f"streams_{table}"].update_one(where, {"$set": columns})
+        assert changed.matched_count == 1
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """The server stands still: it takes connections, and answers none."""
+        assert mongod.SERVER is not None
+        assert mongod.SERVER.process is not None
+        pid = mongod.SERVER.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+def record_of(var: Path) -> Record:
+    """Of the installation with this state folder."""
+    return MongoRecord(var) if mongod.ON_MONGODB else SqliteRecord(var)

@@ -9,16 +9,18 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests import mongod
 from tests.acceptance.encoders import Encoder, encoders
 from tests.acceptance.stack import until
 from tests.deploy.installation import ROOT, free_port
 from tests.faults import stand_in
-from tests.faults.record import Record
+from tests.faults.record import record_of
 from tests.faults.workers import Worker, second_worker
 
 BROKER = "/9"  # a database of Redis of its own
@@ -34,7 +36,7 @@ STREAM = """<stream><name>{name}</name><time>{ms}</time><bw_in>900000</bw_in>
 class Rehearsal:
     def __init__(self, var: Path, count: int) -> None:
         self.var, self.hls = var, var / "hls"
-        self.record = Record(var)
+        self.record = record_of(var)
         self._names = [f"take-{number:03d}" for number in range(count)]
         self._began = time.monotonic()
         self._port = free_port()
@@ -49,6 +51,7 @@ class Rehearsal:
             "LIVESTREAM_VAR": str(var),
             "LIVESTREAM_INGEST_URL": f"http://127.0.0.1:{self._port}",
             "LIVESTREAM_MOST_BROADCASTS": "1000",
+            "MONGODB_URI": mongod.uri_for(var),
             "REDIS_URL": os.environ["REDIS_URL"].rpartition("/")[0] + BROKER,
         }
 
@@ -78,6 +81,7 @@ class Rehearsal:
             server.server_close()
             for encoder in encoders(self.hls):
                 os.kill(encoder.pid, 9)
+            mongod.drop(self.var)
 
     def _stat(self) -> bytes:
         ms = int((time.monotonic() - self._began) * 1000)
@@ -122,14 +126,11 @@ class Rehearsal:
 
     def drivers(self) -> dict[int, int]:
         """How many broadcasts each worker drives, by its pid."""
-        found = self.record.rows(
-            "SELECT holder, count(*) AS n FROM streams_broadcast WHERE open_key IS NOT NULL "
-            "GROUP BY holder"
-        )
-        return {int(row["holder"].split(":")[2]): int(row["n"]) for row in found}
+        rows = self.record.rows("broadcast")
+        return Counter(int(row["holder"].split(":")[2]) for row in rows if row["holder"])
 
     def states(self) -> set[str]:
-        return {row["state"] for row in self.record.rows("SELECT state FROM streams_broadcast")}
+        return {row["state"] for row in self.record.rows("broadcast")}
 
     def _shell(self, code: str) -> None:
         self._manage("shell", "--verbosity", "0", "-c", code)

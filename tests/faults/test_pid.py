@@ -33,7 +33,7 @@ def test_a_stranger_with_the_pid_of_record_is_never_signalled(
         stack.control("stop", "worker")
         if not encoder_lives:
             os.kill(before.pid, signal.SIGKILL)
-        channel.record.change("UPDATE streams_run SET pid = ? WHERE _id = ?", stranger.pid, run)
+        channel.record.change("run", {"_id": run}, pid=stranger.pid)
         stack.control("start", "worker")
         if encoder_lives:
             channel.await_segments(4)
@@ -49,7 +49,7 @@ def test_a_stranger_with_the_pid_of_record_survives_the_end_of_the_broadcast(
     fresh: Channel, stranger: subprocess.Popen[bytes]
 ) -> None:
     run = fresh.record.runs(fresh.name)[0]["_id"]
-    fresh.record.change("UPDATE streams_run SET pid = ? WHERE _id = ?", stranger.pid, run)
+    fresh.record.change("run", {"_id": run}, pid=stranger.pid)
     left = time.monotonic()
     fresh.end()
     took = time.monotonic() - left

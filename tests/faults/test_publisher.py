@@ -90,9 +90,7 @@ def test_a_publisher_frozen_for_longer_than_nginx_waits_comes_back_to_the_same_b
 @pytest.mark.slow_fault
 def test_a_broadcast_stopped_by_hand_takes_its_publisher_down(fresh: Channel) -> None:
     channel = fresh
-    channel.record.change(
-        "UPDATE streams_broadcast SET wanted = 'off' WHERE _id = ?", channel.row["_id"]
-    )
+    channel.record.change("broadcast", {"_id": channel.row["_id"]}, wanted="off")
     stopped = time.monotonic()
     channel.publisher.ended(15)
     channel.await_end()

@@ -97,7 +97,8 @@ def test_programs_read_figures_instead_of_texts() -> None:
 def test_what_is_over_is_not_listed_and_the_rest_stands_in_order() -> None:
     for name in ("b", "a", "over"):
         on_air(name)
-    Broadcast.objects.filter(stream__name="over").update(open_key=None)
+    over = Broadcast.objects.get(stream__name="over")
+    Broadcast.objects.filter(pk=over.pk).update(open_key=None)
     assert [row["stream"] for row in listed()] == ["a", "b"]
 
 

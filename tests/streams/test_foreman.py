@@ -62,7 +62,7 @@ def test_a_publisher_missed_late_is_dated_from_the_last_segment(
     broadcast: Broadcast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(node, "_get", lambda path: b"<rtmp></rtmp>")
-    then = timezone.now() - timedelta(hours=8)
+    then = timezone.now().replace(microsecond=0) - timedelta(hours=8)
     Broadcast.objects.update(started_at=then, ingest_since=then, last_segment_at=then)
     reconcile()
     broadcast.refresh_from_db()

@@ -39,7 +39,7 @@ def test_what_a_database_refused_is_written_later(
     assert kinds() == ["stalled"]
 
 
-def _refuse(event: Event) -> None:
+def _refuse(event: Event, force_insert: bool) -> None:
     raise DatabaseError("away")
 
 

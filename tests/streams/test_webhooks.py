@@ -13,6 +13,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
+import streams.ingest
 from streams.ingest_node import node
 from streams.models import Broadcast, Event, IngestNode, Stream, StreamKey
 from streams.supervisor.states import EndReason, Wanted
@@ -383,3 +384,18 @@ def test_what_a_node_tells_of_itself_is_remembered_with_its_publisher(
     assert broadcast().ingest_node == "far"
     row = IngestNode.objects.get()
     assert (row.name, row.control_url) == ("far", "http://192.0.2.1:8191")
+
+
+def test_a_stream_that_is_deleted_in_this_moment_takes_no_publisher(
+    ingest: Ingest, stream: Stream, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one who deletes it disables it first, and then looks for its broadcasts."""
+    insert = streams.ingest.insert_once
+
+    def delete_then_insert(row: Broadcast) -> None:
+        Stream.objects.update(enabled=False)
+        insert(row)
+
+    monkeypatch.setattr(streams.ingest, "insert_once", delete_then_insert)
+    assert ingest.publish(key).status_code == 403
+    assert not Broadcast.objects.exists()

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from streams.identity import host_of
-from streams.models import Broadcast, Run
+from streams.models import Broadcast, Run, Stream
 
 COLUMNS = (
     "stream",
@@ -42,7 +42,11 @@ class Command(BaseCommand):
 
 def on_air() -> list[dict[str, Any]]:
     """One entry per open broadcast, by the names of their streams."""
-    broadcasts = list(Broadcast.objects.filter(open_key__isnull=False).prefetch_related("stream"))
+    rows = list(Broadcast.objects.filter(open_key__isnull=False))
+    streams = Stream.objects.in_bulk([row.stream_id for row in rows])
+    broadcasts = [row for row in rows if row.stream_id in streams]
+    for broadcast in broadcasts:
+        broadcast.stream = streams[broadcast.stream_id]
     runs = Run.at_work(broadcasts)
     broadcasts.sort(key=lambda broadcast: broadcast.stream.name)
     return [_entry(broadcast, runs.get(broadcast.pk)) for broadcast in broadcasts]

@@ -152,7 +152,7 @@ def test_what_killed_processes_left_half_done_is_cleared(station: Station) -> No
     half = [
         growing,
         station.folder / ".broadcast.json-77",
-        station.folder.parent / ".current-77",
+        station.folder.parent / ".half-77",
         old / "720p/000003.m4s.tmp",
         old / "thumb.jpg.tmp",
     ]

@@ -23,10 +23,10 @@ def test_opening_a_broadcast_makes_it_current(station: Station) -> None:
         "broadcast": BROADCAST,
         "started_at": "2026-01-01T12:00:00+00:00",
         "grace_seconds": 30,
+        "fence": 0,
         "ended_at": None,
     }
     assert list(run_folder.unended_broadcasts(station.root)) == [(STREAM, BROADCAST)]
-    assert (station.root / STREAM / "current").readlink() == Path(BROADCAST)
 
 
 def test_opening_a_run_makes_a_folder_for_each_rendition(station: Station) -> None:
@@ -58,8 +58,13 @@ def test_unsafe_names_are_refused(tmp_path: Path, stream: str, broadcast: str) -
         run_folder.open_broadcast(tmp_path, stream, broadcast, NOON, 30)
 
 
-def test_ending_takes_only_its_own_current_away(station: Station) -> None:
-    run_folder.open_broadcast(station.root, STREAM, OTHER, NOON, 30)
+def test_of_two_that_nobody_ended_the_later_one_is_on_air(station: Station) -> None:
+    run_folder.open_broadcast(station.root, STREAM, OTHER, NOON - timedelta(seconds=1), 30)
+    assert station.disk.current(STREAM) == BROADCAST
+
+
+def test_ending_takes_only_itself_off_the_air(station: Station) -> None:
+    run_folder.open_broadcast(station.root, STREAM, OTHER, NOON + timedelta(seconds=0.5), 30)
     station.end()
     assert station.disk.current(STREAM) == OTHER
     run_folder.end_broadcast(station.root, STREAM, OTHER, NOON)

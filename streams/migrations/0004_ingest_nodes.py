@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("streams", "0002_supervision"),
+        ("streams", "0003_indexes"),
     ]
 
     operations = [

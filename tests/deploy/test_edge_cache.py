@@ -1,0 +1,186 @@
+"""The edge that only caches: a real nginx before origins that count what they are asked."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from streams.origin.app import FOREVER, FRESH
+from tests.acceptance.stack import until
+from tests.answer import Answer, fetch
+from tests.deploy.installation import Installation, free_port, serve, wait_for_port
+
+PLAYLIST = "/hls/garden/master.m3u8"
+SEGMENT = f"/hls/garden/{'0a' * 16}/0001-deadbeef/720p/000000.m4s"
+MEDIA = bytes(range(256)) * 40
+
+
+class Origin:
+    """Answers as the edge of an origin's host does. `held`: it waits before it answers."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.port = name, free_port()
+        self.asked: Counter[str] = Counter()
+        self.headers: dict[str, str] = {}
+        self.version = 1
+        self.held = threading.Event()
+        self.held.set()
+        self._server: ThreadingHTTPServer | None = None
+
+    def start(self) -> "Origin":
+        origin = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                if origin._server is None:  # on a connection that was kept
+                    self.close_connection = True
+                    return
+                origin.asked[self.path] += 1
+                origin.headers = dict(self.headers.items())
+                origin.held.wait(10)
+                body = MEDIA if self.path == SEGMENT else f"{origin.name} {origin.version}".encode()
+                missing = "missing" in self.path
+                self.send_response(404 if missing else 200)
+                headers = FOREVER if self.path == SEGMENT else FRESH
+                if not self.path.startswith("/hls/"):
+                    headers = {}
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Vary", "Accept-Encoding")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = serve(self.port, Handler)
+        return self
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+class Edge(Installation):
+    def __init__(self, var: Path, *origins: Origin) -> None:
+        places = ", ".join(f"127.0.0.1:{origin.port}" for origin in origins)
+        super().__init__(var, LIVESTREAM_EDGE_OF=places, LIVESTREAM_PROCESSES="edge")
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return fetch(self.ports["WEB"], path, **headers)
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    origin = Origin("first").start()
+    yield origin
+    origin.held.set()
+    origin.stop()
+
+
+@pytest.fixture
+def spare() -> Iterator[Origin]:
+    spare = Origin("second").start()
+    yield spare
+    spare.stop()
+
+
+@pytest.fixture
+def edge(tmp_path: Path, origin: Origin, spare: Origin) -> Iterator[Edge]:
+    edge = Edge(tmp_path, origin, spare)
+    (tmp_path / "cache").mkdir()
+    rendered = edge.run("deploy.render", "edge-cache.conf")
+    assert rendered.returncode == 0, rendered.stderr
+    nginx = edge.nginx("edge-cache.conf")
+    try:
+        wait_for_port(edge.ports["EDGE"])
+        yield edge
+    finally:
+        nginx.terminate()
+        nginx.wait(10)
+
+
+def test_however_many_ask_the_origin_is_asked_once(edge: Edge, origin: Origin) -> None:
+    origin.held.clear()
+    with ThreadPoolExecutor(40) as viewers:
+        answers = [viewers.submit(edge.get, PLAYLIST) for _ in range(40)]
+        until(lambda: origin.asked[PLAYLIST], 10, "the first one")
+        origin.held.set()
+        assert {answer.result().text for answer in answers} == {"first 1"}
+    assert origin.asked[PLAYLIST] <= 2  # the last of the forty may have come a second later
+
+
+def test_a_playlist_is_never_older_than_a_second(edge: Edge, origin: Origin) -> None:
+    assert edge.get(PLAYLIST).text == "first 1"
+    origin.version = 2
+    until(lambda: edge.get(PLAYLIST).text == "first 2", 2.5, "the new playlist")
+
+
+def test_after_a_quiet_time_nobody_gets_the_old_one(edge: Edge, origin: Origin) -> None:
+    edge.get(PLAYLIST)
+    origin.version = 2
+    until(lambda: edge.get("/hls/other").text and origin.asked["/hls/other"] > 2, 8, "seconds pass")
+    assert edge.get(PLAYLIST).text == "first 2"
+
+
+def test_a_segment_is_fetched_once_also_in_parts(edge: Edge, origin: Origin) -> None:
+    answers = [edge.get(SEGMENT), edge.get(SEGMENT), edge.get(SEGMENT, Range="bytes=256-511")]
+    assert [answer.status for answer in answers] == [200, 200, 206]
+    assert answers[0].body == MEDIA
+    assert answers[2].body == MEDIA[256:512]
+    assert answers[0].headers["Cache-Control"] == FOREVER["Cache-Control"]
+    assert origin.asked[SEGMENT] == 1
+
+
+def test_without_an_origin_players_get_what_is_there(
+    edge: Edge, origin: Origin, spare: Origin
+) -> None:
+    assert edge.get(PLAYLIST).status == edge.get(SEGMENT).status == 200
+    origin.stop()
+    spare.stop()
+    fresh = edge.get("/hls/never-seen")
+    assert (fresh.status, fresh.headers["Cache-Control"]) == (503, "no-store")
+    assert edge.get(SEGMENT).body == MEDIA
+    until(lambda: edge.get("/hls/never-seen").status == 503, 5, "a second passes")
+    assert edge.get(PLAYLIST).text == "first 1"
+
+
+def test_the_second_origin_answers_while_the_first_is_away(
+    edge: Edge, origin: Origin, spare: Origin
+) -> None:
+    assert {edge.get(f"/hls/{number}").text for number in range(10)} == {"first 1"}
+    origin.stop()
+    assert {edge.get(f"/hls/{number}").text for number in range(10, 20)} == {"second 1"}
+
+
+def test_what_is_not_there_is_asked_for_again_a_second_later(edge: Edge, origin: Origin) -> None:
+    assert [edge.get("/hls/missing").status for _ in range(5)] == [404] * 5
+    until(lambda: edge.get("/hls/missing") and origin.asked["/hls/missing"] > 1, 3, "another try")
+    assert edge.get("/hls/missing").status == 404
+
+
+def test_pages_and_the_api_are_not_kept(edge: Edge, origin: Origin) -> None:
+    assert edge.get("/api/streams").text == "first 1"
+    origin.version = 2
+    assert edge.get("/api/streams").text == "first 2"
+
+
+def test_a_viewers_own_claims_about_its_address_stop_here(edge: Edge, origin: Origin) -> None:
+    edge.get("/", **{"X-Forwarded-For": "10.0.0.1", "X-Real-IP": "10.0.0.1"})
+    assert origin.headers["X-Forwarded-For"] == "127.0.0.1"
+    assert "X-Real-IP" not in origin.headers
+
+
+@pytest.mark.parametrize("path", ["/rtmp/publish", "/stat"])
+def test_the_ways_of_machines_end_here(edge: Edge, origin: Origin, path: str) -> None:
+    assert edge.get(path).status == 404
+    assert not origin.asked
