@@ -15,6 +15,8 @@ OPTIONS = {
     "serverSelectionTimeoutMS": 15_000,
     "connectTimeoutMS": 2_000,
     "socketTimeoutMS": 5_000,
+    # What is acknowledged outlives the primary, also where an arbiter makes the default weaker.
+    "w": "majority",
     "appname": "livestream",
 }
 
@@ -23,7 +25,7 @@ def sqlite(file: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": file,
-        "TEST": {"NAME": file.with_name("test.sqlite3")},
+        "TEST": {"NAME": file.with_name(f"test-{file.name}")},
         "OPTIONS": {
             "timeout": 20,
             # Deferred transactions of several processes end in "database is locked".
@@ -57,7 +59,12 @@ def mongodb(uri: str, name: str = "") -> dict[str, Any]:
             f"The database's name in MONGODB_URI or MONGODB_NAME has a character that MongoDB does "
             f"not allow there, one of: {' '.join(sorted(FORBIDDEN - {' ', chr(0)}))} and the blank."
         )
-    given = {option.lower() for option, _ in parse_qsl(parts.query)}
+    given = {option.lower(): value for option, value in parse_qsl(parts.query)}
+    if given.get("readpreference", "primary").lower() != "primary" or given.get("w") == "0":
+        raise ImproperlyConfigured(
+            "MONGODB_URI has a readPreference other than primary, or w=0. Who reads what is out of "
+            "date, or does not wait for an answer, cannot know whose a broadcast is: leave it out."
+        )
     return {
         "ENGINE": "livestream.mongo",
         "HOST": uri,

@@ -41,6 +41,7 @@ class Environment:
     var: Path
     run: str
     origin: str
+    sqlite: Path
     mongodb_uri: str = field(repr=False)
     mongodb_name: str
     redis: RedisRoutes = field(repr=False)
@@ -89,6 +90,7 @@ def read() -> Environment:
         var=var,
         run=run,
         origin=env.str("LIVESTREAM_ORIGIN", default="") or f"unix:{run}/origin.sock",
+        sqlite=Path(env.str("LIVESTREAM_SQLITE", default="") or var / "livestream.sqlite3"),
         mongodb_uri=read_secret("MONGODB_URI"),
         mongodb_name=env.str("MONGODB_NAME", default=""),
         redis=_redis(env),

@@ -89,7 +89,7 @@ if ENV.mongodb_uri:
 DATABASES = {
     "default": database.mongodb(ENV.mongodb_uri, ENV.mongodb_name)
     if ENV.mongodb_uri
-    else database.sqlite(ENV.var / "livestream.sqlite3")
+    else database.sqlite(ENV.sqlite)
 }
 CACHES = {
     "default": redis_settings.cache(ENV.redis.cache, "livestream"),

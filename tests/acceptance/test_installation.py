@@ -62,6 +62,17 @@ def test_a_redis_that_does_not_answer_elsewhere_is_asked_for(stack: Stack) -> No
     assert "Nothing answers as Redis" in refused.stdout
 
 
+def test_a_mongodb_that_does_not_answer_is_asked_for(stack: Stack) -> None:
+    other = Stack()
+    uri = f"mongodb://root:s3cret@127.0.0.1:{free_port()}/x?serverSelectionTimeoutMS=500"
+    refused = other.app("setup", MONGODB_URI=uri)
+    other.remove()
+    assert refused.returncode == 1
+    assert "The database does not answer: 127.0.0.1:" in refused.stdout
+    assert "user and password fit?" in refused.stdout
+    assert "s3cret" not in refused.stdout
+
+
 def test_unknown_words_are_answered_with_the_known_ones(stack: Stack) -> None:
     for words, said in (
         (("restart", "wbe"), "There are: redis origin web worker beat ingest edge"),

@@ -1,23 +1,80 @@
-"""The database is there but does not let anybody write."""
+"""The database is there but lets nobody in, or it is not there."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from tests import mongod
 from tests.acceptance.stack import until
-from tests.faults.channel import Channel
+from tests.faults.channel import Channel, Fault
+
+WHAT = "MongoDB hangs (SIGSTOP)" if mongod.ON_MONGODB else "database locked"
+seconds_away = pytest.mark.parametrize(
+    "seconds", [6.0, pytest.param(20.0, marks=pytest.mark.slow_fault)]
+)
 
 
-@pytest.mark.parametrize("seconds", [6.0, pytest.param(20.0, marks=pytest.mark.slow_fault)])
+def pause(seconds: float) -> None:
+    over = time.monotonic() + seconds
+    until(lambda: time.monotonic() > over, seconds + 1, "the time has passed")
+
+
+def await_record(channel: Channel, fault: Fault) -> None:
+    """The database is back: until what happens is written down again."""
+    returned, before = time.monotonic(), channel.row["last_segment_at"]
+    until(lambda: channel.row["last_segment_at"] != before, 25, "the record goes on")
+    fault.recovered = time.monotonic() - returned
+
+
+@seconds_away
 def test_a_locked_database_costs_the_viewer_nothing(channel: Channel, seconds: float) -> None:
     encoder = channel.encoder()
-    with channel.fault(f"database locked for {seconds:.0f} s") as fault:
+    with channel.fault(f"{WHAT} for {seconds:.0f} s") as fault:
         with channel.record.locked():
-            over = time.monotonic() + seconds
-            until(lambda: time.monotonic() > over, seconds + 1, "the lock has lasted")
-        returned, before = time.monotonic(), channel.row["last_segment_at"]
-        until(lambda: channel.row["last_segment_at"] != before, 15, "the record goes on")
-        fault.recovered = time.monotonic() - returned
+            pause(seconds)
+        await_record(channel, fault)
     assert fault.losses is not None
     assert (fault.losses.stalled, fault.losses.lost) == (0.0, 0.0)
     assert channel.encoder() == encoder
+
+
+@contextmanager
+def killed() -> Iterator[None]:
+    assert mongod.SERVER is not None
+    mongod.SERVER.kill()
+    try:
+        yield
+    finally:
+        mongod.SERVER.start()
+
+
+@pytest.mark.skipif(not mongod.ON_MONGODB, reason="SQLite is no server; TEST_DB=mongo runs it")
+@seconds_away
+def test_a_killed_database_costs_the_viewer_nothing(channel: Channel, seconds: float) -> None:
+    encoder = channel.encoder()
+    with channel.fault(f"MongoDB killed (kill -9), back after {seconds:.0f} s") as fault:
+        with killed():
+            pause(seconds)
+        await_record(channel, fault)
+    assert fault.losses is not None
+    assert (fault.losses.stalled, fault.losses.lost) == (0.0, 0.0)
+    assert channel.encoder() == encoder
+    health = channel.stack.get("/health", channel.stack.backend).json
+    assert health["parts"]["database"] == {"ok": True, "detail": "mongodb answers"}
+
+
+@pytest.mark.skipif(not mongod.ON_MONGODB, reason="SQLite is no server; TEST_DB=mongo runs it")
+def test_health_says_that_the_database_is_away(channel: Channel) -> None:
+    def database() -> dict[str, object]:
+        part: dict[str, object] = channel.stack.get("/health", channel.stack.backend).json["parts"][
+            "database"
+        ]
+        return part
+
+    with killed():
+        said = until(lambda: found if not (found := database())["ok"] else None, 10, "it says so")
+        assert "refused" in str(said["detail"]) or "closed" in str(said["detail"])
+        assert str(said["detail"]).startswith("DatabaseError: ")
+    until(lambda: database()["ok"], 10, "it is well again")

@@ -41,6 +41,8 @@ def test_what_the_uri_says_wins() -> None:
         ("mongodb://root:s3cret@localhost/li/ve", "a character"),
         ("mongodb://root:s3cret/@localhost/live", "a character"),
         ("mongodb://root:s3cret[@localhost/live", "cannot be read"),
+        ("mongodb://root:s3cret@localhost/live?readPreference=nearest", "readPreference"),
+        ("mongodb://root:s3cret@localhost/live?w=0", "w=0"),
     ],
 )
 def test_a_wrong_uri_is_refused_without_its_password(uri: str, said: str) -> None:

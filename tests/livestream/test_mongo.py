@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from chat.models import Message
-from streams.models import Broadcast, Run, Stream, User
+from streams.models import Broadcast, Event, Run, Stream, User
 from tests import mongod
 from tests.mongod import Mongod
 
@@ -83,10 +83,18 @@ def test_iexact_takes_its_text_as_it_is(text: str, stream: Stream) -> None:
 def test_an_order_is_read_from_its_index(stream: Stream) -> None:
     for rows in (
         Message.objects.filter(stream=stream).order_by("-created_at"),
-        Message.objects.order_by("-created_at"),
         Broadcast.objects.filter(stream=stream).order_by("-started_at"),
-        Broadcast.objects.order_by("-started_at"),
-        Run.objects.order_by("-started_at"),
+        Event.objects.filter(broadcast=stream.pk).order_by("-at"),
+        # As the admin's lists ask.
+        Message.objects.order_by("-created_at", "-pk"),
+        Broadcast.objects.order_by("-started_at", "-pk"),
+        Broadcast.objects.filter(state="live").order_by("-started_at", "-pk"),
+        Broadcast.objects.filter(end_reason="lost").order_by("-started_at", "-pk"),
+        Run.objects.order_by("-started_at", "-pk"),
+        Run.objects.filter(state="ended").order_by("-started_at", "-pk"),
+        Run.objects.filter(end_reason="lost").order_by("-started_at", "-pk"),
+        Stream.objects.order_by("name"),
+        User.objects.order_by("username"),
     ):
         assert plan(rows[:50])[-2:] == ["FETCH", "IXSCAN"], rows.query
         assert "SORT" not in plan(rows[:50])
@@ -97,6 +105,15 @@ def away() -> Iterator[None]:
     """The server does not answer."""
     with at(f"127.0.0.1:{mongod.free_port()}"):
         yield
+
+
+def test_what_is_open_is_found_by_an_index(stream: Stream) -> None:
+    """Every worker asks for it every few seconds, among all broadcasts there ever were."""
+    Broadcast.objects.bulk_create(Broadcast(stream=stream) for _ in range(300))
+    Broadcast.objects.create(stream=stream, open_key=stream.pk)
+    found = json.loads(Broadcast.objects.filter(open_key__isnull=False).explain(
+        verbosity="executionStats"))  # fmt: skip
+    assert found["executionStats"]["totalDocsExamined"] == 1
 
 
 @contextmanager
