@@ -240,6 +240,19 @@ def test_the_viewer_goes_on_through(
     assert after.stalled - before.stalled <= stalls
 
 
+def test_up_again_changes_nothing_and_throws_no_publisher_off(
+    containers: Containers, player: Player
+) -> None:
+    before = {name: one["Id"] for name, one in containers.inspect().items()}
+    said = containers.up()
+    after = {name: one["Id"] for name, one in containers.inspect().items()}
+    assert after == before
+    assert "ingest goes on as it is" in said
+    # They are told once only.
+    assert containers.key not in said
+    assert not player.faults
+
+
 def test_no_secret_is_told_to_those_who_look_or_read_the_logs(
     containers: Containers, player: Player
 ) -> None:
