@@ -130,7 +130,7 @@ docker_status() {
     need_docker
     need_prepared
     compose ps --all --format 'table {{.Service}}\t{{.Status}}'
-    if compose exec -T web python -m deploy.probe http://127.0.0.1:9000/health; then
+    if compose exec -T web python -m deploy.health; then
         say "All parts are well."
     else
         return 1

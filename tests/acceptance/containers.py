@@ -101,13 +101,17 @@ class Containers:
         self.password = ""
         self.notes: list[str] = []
 
-    def app(self, *arguments: str) -> str:
-        """`deploy/app.sh docker …`; what it prints."""
-        done = subprocess.run(
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`deploy/app.sh docker …`"""
+        return subprocess.run(
             [str(APP), "docker", *arguments], env=os.environ | self.variables,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, timeout=500,
         )  # fmt: skip
+
+    def app(self, *arguments: str) -> str:
+        """The same, if it succeeds; what it prints."""
+        done = self.call(*arguments)
         assert done.returncode == 0, done.stdout + self.state()
         return done.stdout
 

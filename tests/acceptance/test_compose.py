@@ -65,6 +65,18 @@ def test_every_service_is_healthy_and_the_database_made(containers: Containers) 
         found, "healthy"
     )
     assert "All parts are well" in containers.app("status")
+    checked = containers.execute("worker", "python", "manage.py", "check", "--deploy")
+    assert "no issues" in checked.stdout + checked.stderr
+
+
+def test_a_part_that_is_away_is_named(containers: Containers) -> None:
+    containers.compose("stop", "redis")
+    try:
+        told = containers.call("status")
+        assert (told.returncode, "  redis: " in told.stdout) == (1, True), told.stdout
+    finally:
+        containers.compose("start", "redis")
+    until(lambda: containers.call("status").returncode == 0, 40, "all parts are well again")
 
 
 def test_no_container_may_more_than_it_needs(containers: Containers) -> None:
