@@ -19,9 +19,10 @@ BASE = "python:3.12-slim-bookworm"
 STAND_INS = {"mongo": ROOT / "tests/stand_ins/mongo", "redis": ROOT / "tests/stand_ins/redis"}
 
 
-def docker(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def docker(*arguments: str, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """`given`: what it reads."""
     return subprocess.run(
-        ["docker", *arguments], env=os.environ | variables, stdin=subprocess.DEVNULL,
+        ["docker", *arguments], env=os.environ | variables, input=given,
         capture_output=True, text=True, timeout=400,
     )  # fmt: skip
 
@@ -115,11 +116,11 @@ class Containers:
         assert done.returncode == 0, done.stdout + self.state()
         return done.stdout
 
-    def compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def compose(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         """Plain docker compose, as who prefers it calls it."""
         return docker(
             "compose", "--env-file", str(self.var / "env"), "-f", str(COMPOSE_FILE), *arguments,
-            **self.variables,
+            given=given, **self.variables,
         )  # fmt: skip
 
     def state(self) -> str:
@@ -137,8 +138,16 @@ class Containers:
         self.key = re.search(r"Stream key +(\S+)", said)[1]  # type: ignore[index]
         self.password = re.search(r"Password +(\S+)", said)[1]  # type: ignore[index]
 
-    def execute(self, service: str, *command: str) -> subprocess.CompletedProcess[str]:
-        return self.compose("exec", "-T", service, *command)
+    def execute(
+        self, service: str, *command: str, given: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        return self.compose("exec", "-T", service, *command, given=given)
+
+    def manage(self, *arguments: str, given: str = "") -> str:
+        """What a manage.py command prints."""
+        done = self.execute("web", "python", "manage.py", *arguments, given=given)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def python(self, service: str, code: str) -> str:
         """What a Python in that container prints."""

@@ -279,18 +279,36 @@ def test_no_secret_is_told_to_those_who_look_or_read_the_logs(
         assert secret not in told, f"{name} is told"
 
 
+def up_plainly(containers: Containers) -> None:
+    """As who does without app.sh."""
+    up = containers.compose("up", "--detach", "--wait")
+    assert up.returncode == 0, up.stderr + containers.state()
+
+
 def test_all_is_still_there_after_down_and_up(containers: Containers) -> None:
     containers.app("down")
     assert containers.compose("ps", "--all", "--quiet").stdout == ""
-    # Plainly, as who does without app.sh.
-    up = containers.compose("up", "--detach", "--wait")
-    assert up.returncode == 0, up.stderr + containers.state()
-    said = containers.execute("web", "python", "manage.py", "first_run").stdout
+    up_plainly(containers)
+    said = containers.manage("first_run")
     assert "PASSWORD" not in said
     assert f"STREAM_NAME={STREAM}" in said
     assert variants(containers, STREAM) == [] or playlist(containers).ended
     with Publisher(containers.rtmp, containers.key, size="640x360"):
         until(lambda: on_air(containers), 40, "on air again with the old key")
+
+
+def test_a_backup_fills_new_volumes(containers: Containers) -> None:
+    left_out = ["contenttypes", "auth.permission", "admin.logentry", "sessions"]
+    excluded = [f"--exclude={name}" for name in left_out]
+    backup = containers.manage("dumpdata", "--natural-foreign", "--natural-primary", *excluded)
+    containers.compose("down", "--volumes")
+    up_plainly(containers)
+    assert STREAM not in containers.manage("dumpdata", "streams.stream")
+    containers.manage("flush", "--no-input")
+    containers.manage("loaddata", "--format", "json", "-", given=backup)
+    assert "PASSWORD" not in containers.manage("first_run")
+    with Publisher(containers.rtmp, containers.key, size="640x360"):
+        until(lambda: on_air(containers), 40, "on air with the key of the backup")
 
 
 def on_air(containers: Containers) -> bool:
