@@ -189,7 +189,7 @@ def recreate(service: str) -> Callable[[Containers], None]:
     """As an upgrade does."""
 
     def act(containers: Containers) -> None:
-        done = containers.compose("up", "-d", "--no-deps", "--force-recreate", "--wait", service)
+        done = containers.compose("up", "-d", "--force-recreate", "--wait", service)
         assert done.returncode == 0, done.stderr
 
     return act
