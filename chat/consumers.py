@@ -14,7 +14,7 @@ from django.db import DatabaseError
 from chat import events
 from chat.events import Ping, Rename, Say
 from chat.hub import current_hub
-from chat.limits import FRAMES, Buckets
+from chat.limits import FRAMES
 from chat.models import Message
 from chat.outbox import Frame, Outbox
 from chat.room import Room
@@ -22,6 +22,8 @@ from chat.text import Refusal
 from chat.viewers import Scope, Viewer, client_address, identify, rename
 from streams import presence
 from streams.api import stream_state
+from streams.buckets import Buckets
+from streams.client_address import is_loopback
 from streams.models import Stream
 from streams.once import insert_once
 
@@ -59,11 +61,20 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         await self.accept()
+        if not self.may_enter():
+            await self.end(events.CLOSE_TRY_LATER)
+            return
         try:
             await self.enter()
         except DatabaseError:
             logger.exception("chat: nobody can enter")
             await self.end(events.CLOSE_TRY_LATER)
+
+    def may_enter(self) -> bool:
+        """Programs of this machine are its own affair; everybody else comes through the edge."""
+        if is_loopback(self.address):
+            return True
+        return self.hub.limits.enter(self.address, time.monotonic())
 
     async def enter(self) -> None:
         found = await database_sync_to_async(arrive)(self.scope)

@@ -60,10 +60,12 @@ class Message(UUIDModel):
         return f"{self.name}: {self.text[:40]}"
 
     @classmethod
-    def recent(cls, stream_id: UUID) -> "list[Message]":
+    def recent(cls, stream_id: UUID, since: datetime | None = None) -> "list[Message]":
         """The stream's last messages, oldest first."""
-        newest = cls.objects.filter(stream_id=stream_id).order_by("-created_at")[:HISTORY]
-        return list(reversed(newest))
+        messages = cls.objects.filter(stream_id=stream_id)
+        if since is not None:
+            messages = messages.filter(created_at__gte=since)
+        return list(reversed(messages.order_by("-created_at")[:HISTORY]))
 
     def as_event(self) -> events.Event:
         return events.message(

@@ -7,11 +7,16 @@ the stream's events. A channel per socket costs hundreds of microseconds per del
 import asyncio
 import logging
 import random
+from collections import deque
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+from channels.db import database_sync_to_async
+from django.utils import timezone
+
 from chat import events
+from chat.models import HISTORY, Message
 from chat.outbox import Frame, Outbox
 from streams.events import group as stream_group
 
@@ -21,6 +26,10 @@ logger = logging.getLogger(__name__)
 FIRST_RETRY, LAST_RETRY = 0.5, 10.0
 # A newcomer waits this long for the subscription; then the chat starts without the others'.
 PATIENCE = 2.0
+REMEMBERED = 4 * HISTORY
+
+
+_since = database_sync_to_async(Message.recent)
 
 
 def chat_group(stream_id: UUID) -> str:
@@ -38,6 +47,12 @@ class Room:
         self._channel: str | None = None
         self._tried = asyncio.Event()
         self._closing = asyncio.Event()
+        self._stale = asyncio.Event()
+        # The ids of the last messages: what is read from the record may have been delivered.
+        self._known: deque[str] = deque(maxlen=REMEMBERED)
+        # asyncio itself keeps only weak references to tasks.
+        self._reading: asyncio.Task[None] | None = None
+        self._opened_at = timezone.now()
         self._listener = asyncio.create_task(self._listen())
 
     async def ready(self) -> None:
@@ -46,7 +61,11 @@ class Room:
             await asyncio.wait_for(self._tried.wait(), PATIENCE)
 
     def deliver(self, frame: Frame) -> None:
-        """Queue the frame for every socket of this process."""
+        """Queue the frame for every socket of this process; a message only once."""
+        if frame.id is not None:
+            if frame.id in self._known:
+                return
+            self._known.append(frame.id)
         for outbox in list(self.members):
             outbox.put(frame)
 
@@ -60,25 +79,40 @@ class Room:
             logger.warning("chat: the channel layer is away, delivering here only: %r", error)
             self.deliver(frame)
 
+    def catch_up(self, *, subscribe: bool) -> None:
+        """Messages were missed: deliver them from the record, if need be subscribing anew first."""
+        if subscribe:
+            self._stale.set()
+        elif self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_on())
+
     async def close(self) -> None:
         """Give the subscription back."""
         self._closing.set()
         await asyncio.wait({self._listener})
+        if self._reading is not None:
+            await asyncio.wait({self._reading})
 
     async def _listen(self) -> None:
         """Subscribe and deliver until closed, beginning anew when the layer fails.
 
         This task is never cancelled: Redis' client may swallow that while it subscribes.
         """
-        delay = FIRST_RETRY
+        delay, missed = FIRST_RETRY, False
         while not self._closing.is_set():
             try:
+                # Before subscribing: a layer that is emptied meanwhile forgets half of it.
+                self._stale.clear()
                 channel = await self._subscribe()
                 delay = FIRST_RETRY
+                if missed:
+                    self.catch_up(subscribe=False)
+                missed = True
                 await self._forward(channel)
             except Exception as error:
                 logger.warning("chat: no subscription for %s: %r", self.stream_id, error)
                 self._tried.set()
+                missed = True
                 with suppress(TimeoutError):
                     pause = delay * random.uniform(0.5, 1.0)
                     await asyncio.wait_for(self._closing.wait(), pause)
@@ -87,11 +121,12 @@ class Room:
                 await self._unsubscribe()
 
     async def _forward(self, channel: str) -> None:
-        """Deliver what arrives until closed. Raises what the layer raises."""
+        """Deliver what arrives until closed or stale. Raises what the layer raises."""
         receiver = asyncio.create_task(self._receive(channel))
-        closing = asyncio.create_task(self._closing.wait())
-        await asyncio.wait({receiver, closing}, return_when=asyncio.FIRST_COMPLETED)
-        closing.cancel()
+        ends = [asyncio.create_task(end.wait()) for end in (self._closing, self._stale)]
+        await asyncio.wait({receiver, *ends}, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
         # The layer takes the end of a receive for the end of the channel, so this comes last.
         receiver.cancel()
         await asyncio.wait({receiver})
@@ -120,6 +155,14 @@ class Room:
             except Exception as error:
                 # Redis forgets a subscription with its connection.
                 logger.info("chat: %s was not left: %r", group, error)
+
+    async def _read_on(self) -> None:
+        try:
+            for message in await _since(self.stream_id, self._opened_at):
+                self.deliver(Frame(events.encode(message.as_event()), message.pk.hex))
+        except Exception:
+            # Viewers have the history when they come back, and live messages go on.
+            logger.exception("chat: missed messages of %s could not be read", self.stream_id)
 
     def _take(self, message: dict[str, Any]) -> None:
         match message:

@@ -8,7 +8,6 @@ import unicodedata
 import uuid
 from dataclasses import dataclass
 from importlib import import_module
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.db.models import Q
 
 from chat.text import Refusal, clean_name, guest_name
+from streams.client_address import client_network
 from streams.models import User
 
 SESSION_NAME = "chat_name"
@@ -81,37 +81,12 @@ def is_taken(name: str) -> bool:
 
 
 def client_address(scope: Scope) -> str:
-    """Whom to count a socket for: an IPv4 address, an IPv6 /64 network, or "unknown".
-
-    X-Forwarded-For is believed from our own nginx only, which is on loopback or on a unix socket,
-    and only its last element, which is the one that nginx itself appended.
-    """
+    """Whom to count a socket for."""
+    forwarded = [
+        value.decode("latin-1") for key, value in scope["headers"] if key == b"x-forwarded-for"
+    ]
     peer = (scope.get("client") or ("", 0))[0]
-    if not peer or _is_loopback(peer):
-        lines = [value for key, value in scope["headers"] if key == b"x-forwarded-for"]
-        forwarded = lines[-1].decode("latin-1").split(",")[-1] if lines else ""
-        return _network(forwarded.strip()) or _network(peer) or "unknown"
-    return _network(peer) or "unknown"
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return False
-
-
-def _network(address: str) -> str | None:
-    """One IPv6 customer has a whole /64, so its single addresses mean nothing."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return None
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
-    return str(parsed)
+    return client_network(peer, forwarded, settings.TRUSTED_EDGES)
 
 
 def _keep_name(session_key: str, name: str) -> None:

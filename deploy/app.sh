@@ -4,7 +4,7 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
-for part in say environment account packages python front processes systemd demo tests; do
+for part in say environment account packages python front processes systemd demo docker tests; do
     # shellcheck source=/dev/null
     source "deploy/sh/$part.sh"
 done
@@ -27,6 +27,8 @@ Usage: ./deploy/app.sh COMMAND
   status                 each process and part; exit code 1 when something is not well
   logs [PROCESS]         follow the logs
   systemd [remove]       have systemd run the processes, by hardened units; or no longer
+  docker up|down|status|logs
+                         the same in containers; only Docker is needed
   demo [SECONDS]         publish a test picture, until Ctrl-C or for some seconds
   test [ARGUMENT…]       the whole test run, or pytest with these arguments
   test faults            break everything that can break, and tell what a viewer lost
@@ -68,6 +70,21 @@ prepare_database() {
     if runs_here web; then FIRST_RUN=$(manage first_run); fi
 }
 
+read_domain() { # [--domain NAME], into ASKED_DOMAIN
+    ASKED_DOMAIN=""
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --domain)
+                ASKED_DOMAIN=${2-}
+                [[ $ASKED_DOMAIN =~ ^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$ ]] ||
+                    fail "--domain wants a host name, such as live.example.org."
+                shift 2
+                ;;
+            *) fail "'$1' is not known here." "Usage: $command [--domain NAME]" ;;
+        esac
+    done
+}
+
 first_run_said() { # KEY
     sed -n "s/^$1=//p" <<<"$FIRST_RUN"
 }
@@ -99,7 +116,7 @@ introduce() {
     say "  Page          $page/$(first_run_said STREAM_NAME)"
     say "  Admin         $page/admin/"
     say "    Login       $(first_run_said ADMIN_USER)"
-    say "    Password    ${password:-(shown once; a new one: $(said_as_user "$LIVESTREAM_VENV/bin/python") manage.py changepassword $(first_run_said ADMIN_USER))}"
+    say "    Password    ${password:-(shown once; a new one: $MANAGE changepassword $(first_run_said ADMIN_USER))}"
     say ""
     if [ -n "$key$password" ]; then say "  The key and the password are not shown again."; fi
     if [ "$(setting LIVESTREAM_HTTPS false)" = true ]; then
@@ -112,28 +129,19 @@ introduce() {
 }
 
 setup() {
-    local domain="" code
-    while [ $# -gt 0 ]; do
-        case $1 in
-            --domain)
-                domain=${2-}
-                [[ $domain =~ ^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$ ]] ||
-                    fail "--domain wants a host name, such as live.example.org."
-                shift 2
-                ;;
-            *) fail "setup does not know '$1'." "Usage: setup [--domain NAME]" ;;
-        esac
-    done
+    local code
+    read_domain "$@"
     need_own_state
     # shellcheck disable=SC2086  # a list of words
     install_packages $RUNTIME
-    prepare_state "$domain"
+    prepare_state "$ASKED_DOMAIN"
     prepare_database
     mapfile -t code < <(code_files)
     if is_running && ! is_done "$LIVESTREAM_VAR/stamps/code" "${code[@]}" "$ENV_FILE"; then restart_processes; fi
     start_processes
     mark_done "$LIVESTREAM_VAR/stamps/code" "${code[@]}" "$ENV_FILE"
     wait_until_well "$PATIENCE"
+    MANAGE="$(said_as_user "$LIVESTREAM_VENV/bin/python") manage.py"
     introduce
 }
 
@@ -185,6 +193,7 @@ case $command in
         need_running
         publish_demo "$@"
         ;;
+    docker) run_docker "$@" ;;
     test) run_tests "$@" ;;
     help | -h | --help) usage ;;
     *)

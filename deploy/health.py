@@ -28,6 +28,7 @@ ELSEWHERE = ("worker", "ingest")
 LOGS = {
     "database": "web",
     "redis": "redis",
+    "channels": "redis",
     "broker": "redis",
     "worker": "worker",
     "ingest": "ingest",
@@ -98,16 +99,18 @@ def parts(answer: Answer) -> list[Finding]:
         return [Finding("backend", f"/health answers {answer.status} without a report")]
 
 
-def look(addresses: Addresses, run: str, https: bool, processes: Container[str]) -> list[Finding]:
-    """Everything that is not well now; empty when all is. `run` is the folder of the sockets;
-    `processes`: those of this host."""
+def look(
+    addresses: Addresses, run: str, origin: str, https: bool, processes: Container[str]
+) -> list[Finding]:
+    """Everything that is not well now; empty when all is. `run` is the folder of the sockets,
+    `origin` where that listens; `processes`: those of this host."""
     checks: list[tuple[str, str, str, str, Callable[[Answer], list[Finding]]]] = [
         ("web", "backend", addresses.local("backend"), "/health", parts),
         # It has nothing at this address, and says so.
         (
             "origin",
             "origin",
-            f"unix:{run}/origin.sock",
+            origin,
             "/hls/",
             lambda answer: _is_ok("origin", answer, 404),
         ),
@@ -185,7 +188,7 @@ def main() -> int:
     env = environment.read()
     addresses = Addresses.read(env.bind)
     deadline = time.monotonic() + wait
-    while findings := look(addresses, env.run, env.https, env.processes):
+    while findings := look(addresses, env.run, env.origin, env.https, env.processes):
         # Hosts are set up one after the other.
         if wait and not (own := own_of(findings, env.processes)):
             sys.stdout.write("  Not there yet, on other hosts:\n" + report(findings, None) + "\n")

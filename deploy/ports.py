@@ -96,7 +96,7 @@ def wanted(with_redis: bool) -> list[tuple[str, str, int]]:
             host, _, port = place.rpartition(":")
             found.append((part, host.strip("[]"), int(port)))
     if with_redis:
-        redis = RedisAddress.parse(env.redis_url)
+        redis = RedisAddress.parse(env.redis.url)
         found.append(("redis", redis.host, redis.port))
     return found
 

@@ -1,10 +1,11 @@
-"""Which Redis this installation uses: one that already answers on REDIS_URL, or one of its own.
+"""Which Redis this installation uses: those that the environment names, or one of its own.
 
 `python -m deploy.redis_server` prints `theirs` or `own`, or exits 1 and says why neither works.
 """
 
 import sys
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import redis
@@ -12,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from livestream import env as environment
+from livestream.redis_routes import RedisRoutes, Route, without_login
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PATIENCE = 2.0  # seconds
@@ -39,36 +41,78 @@ class RedisAddress:
         )
 
 
-def who_serves(url: str) -> str:
-    """`theirs` or `own`. Raises SystemExit, never showing the URL's password."""
-    address = RedisAddress.parse(url)
-    place = f"{address.host}:{address.port}"
-    client = redis.Redis.from_url(
-        url,
-        socket_timeout=PATIENCE,
-        socket_connect_timeout=PATIENCE,
-        retry=Retry(NoBackoff(), 0),
+def connect(route: Route) -> "redis.Redis":
+    """A client that tries once."""
+    retry = Retry(NoBackoff(), 0)
+    limits = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
+    if route.sentinels is None:
+        return redis.Redis.from_url(route.url, retry=retry, **limits, **route.tls)
+    arguments = {**limits, **route.login, **route.tls_by_flag}
+    sentinel: Any = redis.Sentinel(  # type: ignore[no-untyped-call]
+        list(route.sentinels.hosts), sentinel_kwargs=route.ask_sentinels()
     )
+    master: redis.Redis = sentinel.master_for(route.sentinels.master, retry=retry, **arguments)
+    return master
+
+
+def who_serves(routes: RedisRoutes) -> str:
+    """`theirs` or `own`. Raises SystemExit, never showing a password."""
+    problems = routes.problems()
+    if problems:
+        raise SystemExit("\n".join(problems))
+    answers = [_answers(name, route, routes.url) for name, route in routes.by_variable().items()]
+    return "theirs" if all(answers) else "own"
+
+
+def _answers(variable: str, route: Route, shared_url: str) -> bool:
+    """Whether a Redis answers there; False where it is for us to start one."""
+    place = _place(route)
+    client = connect(route)
     try:
         client.ping()
+        _refuse_a_cluster(client, place)
     except redis.AuthenticationError as refusal:
         raise SystemExit(
             f"The Redis at {place} wants other credentials ({refusal}).\n"
-            "  Put the right ones into REDIS_URL: redis://:PASSWORD@HOST:PORT/0"
+            f"  Put the right ones into {variable}: redis://:PASSWORD@HOST:PORT/0"
         ) from None
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        if address.ours_to_serve:
-            return "own"
+        ours = route.url == shared_url and RedisAddress.parse(route.url).ours_to_serve
+        if ours and route.sentinels is None:
+            return False
+        reason = error if route.sentinels or "certificate" in str(error) else type(error).__name__
         raise SystemExit(
-            f"Nothing answers as Redis at {place} ({type(error).__name__}).\n"
-            "  Start that Redis, or leave REDIS_URL out to have one run here."
+            f"Nothing answers as Redis at {place} ({reason}).\n"
+            f"  Start that Redis, correct {variable}, or leave out all that begins with REDIS_ to "
+            "have one run here."
         ) from None
     except redis.RedisError as error:
         raise SystemExit(f"The Redis at {place} says: {error}") from None
     finally:
         client.close()
-    return "theirs"
+    return True
+
+
+def _place(route: Route) -> str:
+    if route.sentinels is None:
+        return without_login(route.url)
+    hosts = ", ".join(f"{host}:{port}" for host, port in route.sentinels.hosts)
+    return f"the master {route.sentinels.master!r} of the sentinels {hosts}"
+
+
+def _refuse_a_cluster(client: "redis.Redis", place: str) -> None:
+    """It would take some of the keys and refuse the others, in the middle of a broadcast."""
+    try:
+        clustered = client.info("cluster").get("cluster_enabled")
+    except redis.ResponseError:
+        return  # may be forbidden, by a host of Redis servers that knows what it offers
+    if clustered:
+        raise SystemExit(
+            f"The Redis at {place} is part of a Redis Cluster, which Celery, Channels and "
+            "django-redis do not speak.\n  Use one Redis, Sentinel, or a Redis each by "
+            "REDIS_CACHE_URL, REDIS_CHANNELS_URL and REDIS_BROKER_URL; docs/redis.md says more."
+        )
 
 
 if __name__ == "__main__":
-    sys.stdout.write(who_serves(environment.read().redis_url) + "\n")
+    sys.stdout.write(who_serves(environment.read().redis) + "\n")

@@ -51,11 +51,12 @@ def fill(text: str, values: dict[str, str]) -> str:
 
 def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str]:
     """The values that stand inside quotes. Raises SystemExit naming one that would break out."""
-    redis = RedisAddress.parse(env.redis_url)
+    redis = RedisAddress.parse(env.redis.url)
     told = told_of_ingest(env, addresses)
     values = {
         "var": str(env.var),
         "run": env.run,
+        "origin": env.origin,
         "ingest_secret": env.ingest_secret,
         "ingest_node": env.ingest_node,
         "control": addresses.control,
@@ -69,8 +70,6 @@ def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str
     for name, value in values.items():
         if UNSAFE.search(value) or (name == "run" and ":" in value):
             raise SystemExit(f"{name} ({value!r}) has a character that cannot stand in a config.")
-    if not env.ingest_secret:
-        raise SystemExit("LIVESTREAM_INGEST_SECRET is not set; `./deploy/app.sh setup` makes one.")
     return values
 
 
@@ -108,11 +107,13 @@ def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -
     workers = [str(network) for network in env.workers]
     # One that is away is the only one, or is left alone for a while.
     patience = "max_fails=1 fail_timeout=10s" if addresses.backends[1:] else "max_fails=0"
+    # A proxied connection takes two descriptors.
+    connections = max(256, min(8192, soft_limit // 2))
     return {
         # Only root may give a user; anybody else's nginx stays who it is.
         "user": "user root;" if os.geteuid() == 0 else "",
-        # A proxied connection takes two descriptors.
-        "worker_connections": str(max(256, min(8192, soft_limit // 2))),
+        "worker_connections": str(connections),
+        "rtmp_connections": str(connections * 3 // 4),
         "rtmp_listens": _each("listen {} so_keepalive=10s:5s:3;", addresses.listens("rtmp")),
         "web_listens": _each("listen {} backlog=1024;", addresses.listens("web")),
         "edge_listens": _each("listen {} backlog=1024;", addresses.listens("edge")),
@@ -158,6 +159,11 @@ def main(names: list[str]) -> None:
     soft_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     values = scalars(env, addresses) | lines(env, addresses, soft_limit)
     if "ingest.conf" in names:
+        # The edge does without any secret.
+        if not env.ingest_secret:
+            raise SystemExit(
+                "LIVESTREAM_INGEST_SECRET is not set; `./deploy/app.sh setup` makes one."
+            )
         values["rtmp_module"] = rtmp_module()
     values["control_server"] = fill(CONTROL.read_text(), values) if addresses.control else ""
     values["store_server"] = fill(STORE.read_text(), values) if addresses.store else ""

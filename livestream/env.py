@@ -2,6 +2,7 @@
 
 `deploy/env.example` lists the same variables for people. The file named by LIVESTREAM_ENV
 (default: `env` in the state folder) is read first; real environment variables win over it.
+Secrets may be in files of their own (livestream/secret.py).
 """
 
 import ipaddress
@@ -9,12 +10,14 @@ import math
 import os
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from livestream.redis_routes import RedisRoutes, Sentinels
+from livestream.secret import read_secret
 from streams.origin.pressure import Watermark
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,24 +32,26 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Environment:
     """What the environment says, typed. Durations in seconds, sizes in bytes."""
 
-    secret_key: str
+    secret_key: str = field(repr=False)
     debug: bool
     allowed_hosts: list[str]
     csrf_trusted_origins: list[str]
     https: bool
+    trusted_edges: list[Network]
     var: Path
     run: str
+    origin: str
     sqlite: Path
-    mongodb_uri: str
+    mongodb_uri: str = field(repr=False)
     mongodb_name: str
-    redis_url: str
+    redis: RedisRoutes = field(repr=False)
     public_api_url: str
     public_ws_url: str
     public_hls_url: str
     rtmp_url: str
     bind: str
     open_ingest: str
-    ingest_secret: str
+    ingest_secret: str = field(repr=False)
     ingest_url: str
     ingest_node: str
     ingest_control: str
@@ -76,24 +81,26 @@ def read() -> Environment:
     ingest_control = env.str("LIVESTREAM_INGEST_CONTROL", default="")
     rtmp_port = env.int("LIVESTREAM_RTMP_PORT", default=1935)
     return Environment(
-        secret_key=_secret(env, "SECRET_KEY"),
+        secret_key=read_secret("SECRET_KEY"),
         debug=_boolean("DEBUG"),
         allowed_hosts=env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]),
         csrf_trusted_origins=env.list("CSRF_TRUSTED_ORIGINS", default=[]),
         https=_boolean("LIVESTREAM_HTTPS"),
+        trusted_edges=_networks(env, "LIVESTREAM_TRUSTED_EDGE"),
         var=var,
         run=run,
+        origin=env.str("LIVESTREAM_ORIGIN", default="") or f"unix:{run}/origin.sock",
         sqlite=Path(env.str("LIVESTREAM_SQLITE", default="") or var / "livestream.sqlite3"),
-        mongodb_uri=env.str("MONGODB_URI", default=""),
+        mongodb_uri=read_secret("MONGODB_URI"),
         mongodb_name=env.str("MONGODB_NAME", default=""),
-        redis_url=env.str("REDIS_URL", default="") or "redis://127.0.0.1:6379/0",
+        redis=_redis(env),
         public_api_url=_public(env, "PUBLIC_API_URL", "/api"),
         public_ws_url=_public(env, "PUBLIC_WS_URL", "/ws"),
         public_hls_url=_public(env, "PUBLIC_HLS_URL", "/hls"),
         rtmp_url=env.str("LIVESTREAM_RTMP_URL", default="") or f"rtmp://localhost:{rtmp_port}/live",
         bind=env.str("LIVESTREAM_BIND", default="") or "127.0.0.1",
         open_ingest=_choice(env, "LIVESTREAM_OPEN_INGEST", ("off", "loopback")),
-        ingest_secret=env.str("LIVESTREAM_INGEST_SECRET", default=""),
+        ingest_secret=read_secret("LIVESTREAM_INGEST_SECRET"),
         ingest_url=env.str("LIVESTREAM_INGEST_URL", default="") or f"unix:{run}/ingest.sock",
         ingest_node=env.str("LIVESTREAM_INGEST_NODE", default="")
         # Others know it by its name, so no two may have the same.
@@ -116,14 +123,35 @@ def read() -> Environment:
     )
 
 
-def _secret(env: environ.Env, name: str) -> str:
-    value: str = env.str(name, default="")
-    if not value:
+def need_secret_key(env: Environment) -> str:
+    """Django's key. Raises ImproperlyConfigured when there is none; nginx does without."""
+    if not env.secret_key:
         raise ImproperlyConfigured(
-            f"{name} is not set. `./deploy/app.sh setup` makes one; by hand: put "
-            f"{name}=<50 random characters> into the environment or into var/env."
+            "SECRET_KEY is not set. `./deploy/app.sh setup` makes one; by hand: put "
+            "SECRET_KEY=<50 random characters> into the environment or into var/env, or let "
+            "SECRET_KEY_FILE name a file that holds it."
         )
-    return value
+    return env.secret_key
+
+
+def _redis(env: environ.Env) -> RedisRoutes:
+    hosts: str = env.str("REDIS_SENTINELS", default="")
+    master: str = env.str("REDIS_MASTER", default="") or "livestream"
+    password = read_secret("REDIS_SENTINEL_PASSWORD")
+    try:
+        sentinels = Sentinels.parse(hosts, master, password) if hosts else None
+    except ValueError as wrong:
+        raise ImproperlyConfigured(
+            f"REDIS_SENTINELS: {wrong}; write host:port,host:port,host:port."
+        ) from None
+    return RedisRoutes.plan(
+        read_secret("REDIS_URL") or "redis://127.0.0.1:6379/0",
+        cache=read_secret("REDIS_CACHE_URL"),
+        channels=read_secret("REDIS_CHANNELS_URL"),
+        broker=read_secret("REDIS_BROKER_URL"),
+        sentinels=sentinels,
+        ca_file=env.str("REDIS_CA_FILE", default=""),
+    )
 
 
 def _boolean(name: str) -> bool:

@@ -1,12 +1,15 @@
 """Health: the state of each part, for people and load balancers."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from threading import Lock
 
 import pymongo
+from asgiref.sync import async_to_sync
 from celery import current_app
+from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
@@ -28,6 +31,7 @@ RECONCILER_LATE = 30.0
 # Seconds since a lease ran out: another worker takes it within a few.
 UNDRIVEN_FOR = 30.0
 LONGEST_LOOK = 2.0
+CHANNELS_PATIENCE = 2.0
 
 
 class Unwell(Exception):
@@ -44,6 +48,17 @@ def database() -> str:
 def redis() -> str:
     cache.set("health", "1", timeout=10)
     return "answers"
+
+
+def channels() -> str:
+    # To nobody: that Redis takes it is what counts.
+    async_to_sync(_say_nothing)()
+    return "answers"
+
+
+async def _say_nothing() -> None:
+    async with asyncio.timeout(CHANNELS_PATIENCE):
+        await get_channel_layer().send("health", {"type": "health"})
 
 
 def broker() -> str:
@@ -96,6 +111,7 @@ def disk() -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "database": database,
     "redis": redis,
+    "channels": channels,
     "broker": broker,
     "worker": worker,
     "ingest": ingest,

@@ -2,13 +2,13 @@
 
 import sys
 
-from livestream import database
+from livestream import database, redis_settings
 from livestream import env as environment
 from streams.supervisor.isolation import Limits
 
 ENV = environment.read()
 
-SECRET_KEY = ENV.secret_key
+SECRET_KEY = environment.need_secret_key(ENV)
 DEBUG = ENV.debug
 # The health check and the ingest's hook come by loopback, whatever the public name is.
 ALLOWED_HOSTS = [*ENV.allowed_hosts, "localhost", "127.0.0.1", "[::1]"]
@@ -56,6 +56,11 @@ TEMPLATES = [
 ]
 
 AUTH_USER_MODEL = "streams.User"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    # Of before; a login writes the password anew with the first.
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -87,18 +92,16 @@ DATABASES = {
     else database.sqlite(ENV.sqlite)
 }
 CACHES = {
-    "default": {
-        "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": ENV.redis_url,
-        "KEY_PREFIX": "livestream",
-        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
-    }
-}
-# Sessions are in the database and cached here: without Redis they are only slower.
-CACHES["sessions"] = {
-    **CACHES["default"],
-    "KEY_PREFIX": "livestream-sessions",
-    "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1, "IGNORE_EXCEPTIONS": True},
+    "default": redis_settings.cache(ENV.redis.cache, "livestream"),
+    # Sessions are in the database and cached here: without Redis they are only slower.
+    "sessions": redis_settings.cache(
+        ENV.redis.cache, "livestream-sessions", IGNORE_EXCEPTIONS=True
+    ),
+    # For what has to be counted while Redis is away.
+    "local": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_CACHE_ALIAS = "sessions"
@@ -106,17 +109,21 @@ CHANNEL_LAYERS = {
     "default": {
         # The core layer drops silently at 100 messages a channel; this one does not.
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [ENV.redis_url], "prefix": "livestream"},
+        "CONFIG": {
+            "hosts": [redis_settings.channel_host(ENV.redis.channels)],
+            "prefix": "livestream",
+        },
     }
 }
 
-CELERY_BROKER_URL = ENV.redis_url
+CELERY_BROKER_URL = redis_settings.broker_url(ENV.redis.broker)
+# Without this kombu would take any certificate for a rediss: URL.
+CELERY_BROKER_USE_SSL = ENV.redis.broker.tls or False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # However long Redis is away, FFmpegs have to be watched.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_connect_timeout": 1,
-    "socket_timeout": 1,
+    **redis_settings.broker_options(ENV.redis.broker),
     # The publish hook has four seconds, with or without a broker: the reconciler makes up for it.
     "max_retries": 1,
     "interval_start": 0,
@@ -127,6 +134,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "chores"
 CELERY_TASK_ROUTES = {"streams.tasks.drive_broadcast": {"queue": "broadcasts"}}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Its schedule file, written after every task, shows that it lives.
+CELERY_BEAT_SYNC_EVERY = 1
 CELERY_BEAT_SCHEDULE = {
     "reconcile": {
         "task": "streams.tasks.reconcile",
@@ -172,6 +181,9 @@ if ENV.https:
 # Whether all subdomains speak HTTPS, and go on the browsers' preload list, is for the owner of
 # the domain to decide, not for one host in it.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+if not ENV.https:
+    # Each asks for HTTPS in other words; whether this place can do without, streams.W011 says.
+    SILENCED_SYSTEM_CHECKS += [f"security.W{number}" for number in ("004", "008", "012", "016")]
 
 LOGGING = {
     "version": 1,
@@ -189,6 +201,7 @@ LOGGING = {
 }
 
 # What the product itself reads (streams/, chat/).
+TRUSTED_EDGES = ENV.trusted_edges
 HLS_ROOT = ENV.var / "hls"
 PUBLIC_API_URL = ENV.public_api_url
 PUBLIC_WS_URL = ENV.public_ws_url
@@ -214,6 +227,7 @@ UNFOLD = {
     "SITE_TITLE": "LiveStream",
     "SITE_HEADER": "LiveStream",
     "SITE_SYMBOL": "live_tv",
+    "LOGIN": {"form": "streams.login.LoginForm"},
     "DASHBOARD_CALLBACK": "streams.admin.dashboard.add_on_air",
     "COLORS": {
         "primary": {

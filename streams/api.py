@@ -1,5 +1,7 @@
 """The state of streams, as pages and programs read it: who is on air, since when, who watches."""
 
+import math
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
@@ -11,6 +13,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from streams import presence
+from streams.buckets import Buckets, Rate
+from streams.client_address import address_of, is_loopback
 from streams.models import Broadcast, Stream, Visibility
 from streams.supervisor.states import BroadcastState
 
@@ -112,12 +116,33 @@ def _describe(
     }
 
 
+# Asked for every few seconds by every open page, and hundreds of pages may share an address.
+PER_ADDRESS = Rate(burst=300, per_second=50.0)
+_asked = Buckets(PER_ADDRESS)
+
+
+def _too_often(request: HttpRequest) -> HttpResponse | None:
+    address, now = address_of(request), time.monotonic()
+    if is_loopback(address):
+        return None
+    wait = _asked.wait(address, now)
+    if wait == 0.0:
+        _asked.take(address, now)
+        return None
+    detail = "Too many requests from your address; wait a moment."
+    return JsonResponse(
+        {"error": "too_many_requests", "detail": detail},
+        status=429,
+        headers={"Retry-After": str(math.ceil(wait))},
+    )
+
+
 def public(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Readable by any site, never from a cache, never with anybody's cookies."""
+    """Readable by any site, if not too often, never from a cache, never with anybody's cookies."""
 
     @wraps(view)
     def answer(request: HttpRequest, **arguments: str) -> HttpResponse:
-        response = view(request, **arguments)
+        response = _too_often(request) or view(request, **arguments)
         response["Access-Control-Allow-Origin"] = "*"
         response["Cache-Control"] = "no-store"
         return response

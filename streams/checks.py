@@ -1,7 +1,9 @@
 """System checks: what is wrong with the set-up is said at start-up, not at midnight."""
 
 import shutil
+import ssl
 from collections.abc import Collection
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +16,8 @@ from streams.disk import measure
 # A unix socket's path, with its ending NUL, has 108 bytes.
 LONGEST_SOCKET_PATH = 107
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
+# Two of them have to agree that the master is gone.
+FEWEST_SENTINELS = 3
 
 
 @register(Tags.compatibility)
@@ -71,7 +75,6 @@ def _trouble(alias: str) -> str:
 def check_addresses(**_: Any) -> list[CheckMessage]:
     """Addresses of a wrong shape would fail only when the first stream goes on air."""
     wanted = {
-        "REDIS_URL": (settings.ENV.redis_url, ("redis", "rediss", "unix")),
         "PUBLIC_API_URL": (settings.PUBLIC_API_URL, ("http", "https")),
         "PUBLIC_WS_URL": (settings.PUBLIC_WS_URL, ("ws", "wss")),
         "PUBLIC_HLS_URL": (settings.PUBLIC_HLS_URL, ("http", "https")),
@@ -89,6 +92,43 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
         )
         for name, (url, schemes) in wanted.items()
         if url and urlsplit(url).scheme not in schemes
+    ]
+
+
+@register(Tags.caches)
+def check_redis(**_: Any) -> list[CheckMessage]:
+    return [Error(problem, id="streams.E010") for problem in settings.ENV.redis.problems()]
+
+
+@register(Tags.caches)
+def check_redis_authority(**_: Any) -> list[CheckMessage]:
+    """A wrong file would show only when the first connection is made, as an error of TLS."""
+    file = settings.ENV.redis.ca_file
+    try:
+        if file:
+            ssl.create_default_context(cafile=file)
+    except (OSError, ssl.SSLError) as error:
+        return [
+            Error(
+                f"REDIS_CA_FILE names {file}, which holds no certificates: {error}",
+                hint="It is the PEM file of the authority that signed Redis' certificate.",
+                id="streams.E011",
+            )
+        ]
+    return []
+
+
+@register(Tags.caches)
+def check_sentinels(**_: Any) -> list[CheckMessage]:
+    sentinels = settings.ENV.redis.sentinels
+    if sentinels is None or len(sentinels.hosts) >= FEWEST_SENTINELS:
+        return []
+    return [
+        Warning(
+            f"REDIS_SENTINELS names {len(sentinels.hosts)}; too few to agree on a master's end.",
+            hint="Name all of them, at least three, each on a host of its own.",
+            id="streams.W010",
+        )
     ]
 
 
@@ -166,3 +206,25 @@ def check_several_hosts(**_: Any) -> list[CheckMessage]:
             id="streams.E010",
         )
     ]
+
+
+@register(Tags.security, deploy=True)
+def check_plain_http(**_: Any) -> list[CheckMessage]:
+    if settings.ENV.https or _is_loopback(settings.ENV.bind):
+        return []
+    return [
+        Warning(
+            f"Pages are served by plain HTTP on {settings.ENV.bind}, so passwords and sessions "
+            "travel readable.",
+            hint="Put an HTTPS server in front and set LIVESTREAM_HTTPS=true; `./deploy/app.sh "
+            "setup --domain NAME` writes what belongs to it.",
+            id="streams.W011",
+        )
+    ]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

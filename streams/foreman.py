@@ -40,12 +40,14 @@ RECONCILED_AT = "reconciled_at"
 
 
 class Foreman(threading.Thread):
-    """Works from `start` until `stop`."""
+    """Works from `start` until `stop`. `sign`: a file that each of its rounds touches, by which
+    others see that it works."""
 
-    def __init__(self, crew: Crew, root: Path) -> None:
+    def __init__(self, crew: Crew, root: Path, sign: Path) -> None:
         super().__init__(name="foreman", daemon=True)
         self._crew = crew
         self._root = root
+        self._sign = sign
         self._stopping = threading.Event()
         self._lease_ends_in = EVERY
 
@@ -65,6 +67,7 @@ class Foreman(threading.Thread):
         # Each by itself, and first what needs no database: that may take long to say that it is
         # away, and a disk that is full must not keep broadcasts from being driven.
         self._do(lambda: disk.relieve(self._root))
+        self._do(self._sign.touch)
         self._lease_ends_in = EVERY
         if self._do(self._reconcile) and thorough:
             self._do(lambda: put_down_strays(self._root))

@@ -33,7 +33,7 @@ def crew() -> Crew:
 
 @once
 def the_foreman() -> Foreman:
-    return Foreman(crew(), Path(settings.HLS_ROOT))
+    return Foreman(crew(), Path(settings.HLS_ROOT), Path(settings.ENV.run) / "foreman")
 
 
 @worker_init.connect

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from redis.exceptions import RedisError
 
+from streams.client_address import client_network
 from streams.ingest import Ingest, admit, internal_name, left, mark_gone
 from streams.ingest_node import APPLICATION, IngestUnreachable
 from streams.ingest_nodes import nodes
@@ -183,10 +184,14 @@ def _refuse(address: str, reason: str, *, counts: bool = True) -> HttpResponse:
     try:
         _count(REFUSED, timeout=None)
         if counts:
-            _count(f"{REFUSED}:{address}", timeout=60)
+            _count(_refused_from(address), timeout=60)
     except (RedisError, ValueError) as error:
         logger.warning("the refusal could not be counted: %s", error)
     return HttpResponse(status=403)
+
+
+def _refused_from(address: str) -> str:
+    return f"{REFUSED}:{client_network(address, [], [])}"
 
 
 def _count(key: str, timeout: int | None) -> None:
@@ -202,6 +207,6 @@ def refusals() -> int:
 def _refused_too_often(address: str) -> bool:
     """Without Redis nobody is limited: keys of 192 bits do not need it, disks and logs do."""
     try:
-        return int(cache.get(f"{REFUSED}:{address}", 0)) >= REFUSALS_PER_MINUTE
+        return int(cache.get(_refused_from(address), 0)) >= REFUSALS_PER_MINUTE
     except RedisError:
         return False

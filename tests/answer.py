@@ -21,10 +21,17 @@ class Answer:
 
 
 def fetch(
-    port: int, path: str, method: str = "GET", body: str | None = None, **headers: str
+    port: int,
+    path: str,
+    method: str = "GET",
+    body: str | None = None,
+    source: str = "127.0.0.1",
+    **headers: str,
 ) -> Answer:
     """Header names may be written with underscores. Raises OSError when nobody listens."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", port, timeout=10, source_address=(source, 0)
+    )
     try:
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, headers=fields)

@@ -11,10 +11,11 @@ ROOT = Path(__file__).resolve().parent.parent
 # Layers from the bottom up. A module may import its own layer's package and what lies below.
 PURE = ("streams.supervisor", "streams.ladder", "streams.origin")
 LAYERS: list[tuple[str, ...]] = [
-    (*PURE, "streams.names", "streams.once"),
+    (*PURE, "streams.names", "streams.buckets", "streams.once"),
     ("streams.models",),
     (
         "streams.presence",
+        "streams.client_address",
         "streams.ingest_node",
         "streams.ingest_nodes",
         "streams.identity",
@@ -41,6 +42,7 @@ LAYERS: list[tuple[str, ...]] = [
         "streams.admin",
         "streams.checks",
         "streams.csp",
+        "streams.login",
         "streams.management",
         "streams.apps",
     ),

@@ -74,7 +74,8 @@ is_service_user() {
         [ "$(stat -c %U "$LIVESTREAM_VENV" 2>/dev/null || true)" != "$RUN_USER" ]
 }
 
-# State belongs to who runs; programs (venv, node) and stamps stay with who installed them.
+# State belongs to who runs; programs (venv, node), stamps and the secrets of containers stay with who
+# installed them.
 hand_over() {
     local entry own=true
     if [ -z "$RUN_USER" ]; then return; fi
@@ -87,7 +88,7 @@ hand_over() {
     fi
     for entry in "$LIVESTREAM_VAR"/* "$LIVESTREAM_RUN"; do
         case ${entry##*/}:$own in
-            venv:* | node:* | stamps:* | env:false) ;;
+            venv:* | node:* | stamps:* | secrets:* | env:false) ;;
             *) if [ -e "$entry" ]; then chown -R --no-dereference "$RUN_USER:" "$entry"; fi ;;
         esac
     done

@@ -13,15 +13,20 @@ setting() { # NAME DEFAULT
 }
 
 # Variables that setup keeps when it is called with them.
-KEPT="SECRET_KEY DEBUG ALLOWED_HOSTS CSRF_TRUSTED_ORIGINS LIVESTREAM_SQLITE MONGODB_URI MONGODB_NAME REDIS_URL TZ ASGI_SERVER
+KEPT="SECRET_KEY SECRET_KEY_FILE LIVESTREAM_SQLITE MONGODB_URI MONGODB_URI_FILE MONGODB_NAME REDIS_URL REDIS_URL_FILE
+    REDIS_CACHE_URL REDIS_CACHE_URL_FILE REDIS_CHANNELS_URL REDIS_CHANNELS_URL_FILE
+    REDIS_BROKER_URL REDIS_BROKER_URL_FILE REDIS_CA_FILE REDIS_SENTINELS REDIS_MASTER
+    REDIS_SENTINEL_PASSWORD REDIS_SENTINEL_PASSWORD_FILE
+    DEBUG ALLOWED_HOSTS CSRF_TRUSTED_ORIGINS TZ ASGI_SERVER
     PUBLIC_API_URL PUBLIC_WS_URL PUBLIC_HLS_URL NEXT_PUBLIC_API_URL NEXT_PUBLIC_WS_URL
     NEXT_PUBLIC_HLS_URL LIVESTREAM_HTTPS LIVESTREAM_BIND LIVESTREAM_RTMP_BIND
     LIVESTREAM_WEB_PORT LIVESTREAM_EDGE_PORT LIVESTREAM_BACKEND_PORT LIVESTREAM_RTMP_PORT
-    LIVESTREAM_RTMP_URL LIVESTREAM_RTMP_PULL_URL LIVESTREAM_OPEN_INGEST LIVESTREAM_INGEST_SECRET
+    LIVESTREAM_RTMP_URL LIVESTREAM_RTMP_PULL_URL LIVESTREAM_OPEN_INGEST
+    LIVESTREAM_INGEST_SECRET LIVESTREAM_INGEST_SECRET_FILE
     LIVESTREAM_INGEST_URL LIVESTREAM_INGEST_NODE LIVESTREAM_DISK_LOW LIVESTREAM_DISK_MIN_FREE
     LIVESTREAM_MOST_BROADCASTS LIVESTREAM_TRUSTED_PROXY LIVESTREAM_PROCESSES LIVESTREAM_BACKENDS
     LIVESTREAM_BACKEND_BIND LIVESTREAM_WORKERS LIVESTREAM_INGEST_CONTROL LIVESTREAM_DELIVER_TO
-    LIVESTREAM_STORE LIVESTREAM_EDGE_OF LIVESTREAM_EDGE_CACHE"
+    LIVESTREAM_STORE LIVESTREAM_EDGE_OF LIVESTREAM_EDGE_CACHE LIVESTREAM_TRUSTED_EDGE"
 
 random_text() { # LENGTH: letters and digits, so that no parser finds anything special in it
     local text=""
@@ -63,6 +68,11 @@ want() { # NAME VALUE
     fi
 }
 
+# Unless there is one already, here or in a file of its own.
+make_secret() { # NAME LENGTH
+    planned "$1" >/dev/null || planned "$1_FILE" >/dev/null || want "$1" "$(random_text "$2")"
+}
+
 want_domain() {
     want LIVESTREAM_HTTPS true
     want ALLOWED_HOSTS "$DOMAIN"
@@ -72,6 +82,12 @@ want_domain() {
     want PUBLIC_HLS_URL "https://$DOMAIN/hls"
     want LIVESTREAM_RTMP_URL "rtmp://$DOMAIN:$(setting LIVESTREAM_RTMP_PORT 1935)/live"
     want LIVESTREAM_OPEN_INGEST off
+}
+
+refuse_conflicts() {
+    if [ -z "$CONFLICTS" ]; then return; fi
+    fail "$ENV_FILE or this call itself says otherwise for some of what this call asks for." \
+        "Nothing was changed there. Make these agree, then call this again:"$'\n'"$CONFLICTS"
 }
 
 # As a new file in the place of the old one: killed in the middle, either is there whole.
@@ -95,12 +111,9 @@ write_environment() { # DOMAIN or ""
         if [ -n "${!name-}" ]; then want "$name" "${!name}"; fi
     done
     if [ -n "$DOMAIN" ]; then want_domain; fi
-    if [ -n "$CONFLICTS" ]; then
-        fail "$ENV_FILE or this call itself says otherwise for some of what this call asks for." \
-            "Nothing was changed there. Make these agree, then call setup again:"$'\n'"$CONFLICTS"
-    fi
-    planned SECRET_KEY >/dev/null || want SECRET_KEY "$(random_text 64)"
-    planned LIVESTREAM_INGEST_SECRET >/dev/null || want LIVESTREAM_INGEST_SECRET "$(random_text 48)"
+    refuse_conflicts
+    make_secret SECRET_KEY 64
+    make_secret LIVESTREAM_INGEST_SECRET 48
     planned LIVESTREAM_OPEN_INGEST >/dev/null || want LIVESTREAM_OPEN_INGEST loopback
     write_lines
     # Where the state was handed over, the service user reads the file by its group.

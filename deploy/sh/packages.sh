@@ -7,7 +7,7 @@ POLICY_MARK="made by livestream's setup"
 RUNTIME="nginx:/usr/sbin/nginx libnginx-mod-rtmp:/usr/lib/nginx/modules/ngx_rtmp_module.so
     ffmpeg:/usr/bin/ffmpeg redis-server:/usr/bin/redis-server python3-venv:python-venv"
 FOR_TESTS="chromium:/usr/bin/chromium libcurl4:libcurl.so.4 iproute2:/usr/sbin/ip
-    systemd:/usr/bin/systemd-analyze"
+    systemd:/usr/bin/systemd-analyze openssl:/usr/bin/openssl"
 
 # nginx stands in sbin, which is not on every user's PATH.
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"

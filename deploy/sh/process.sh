@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Becomes one of the processes: redis, origin, web, worker, beat, courier, keeper, ingest or edge. Run
-# by supervisord or systemd, with LIVESTREAM_VAR, LIVESTREAM_RUN and LIVESTREAM_VENV set. Settings are read anew at
-# every start, and nothing secret stands on a command line: the programs read var/env and var/conf
-# themselves. `edge-config` only writes the edge's configuration, for a reload.
+# by supervisord, systemd or as a container, with LIVESTREAM_VAR, LIVESTREAM_RUN and LIVESTREAM_VENV
+# set. Settings are read anew at every start, and nothing secret stands on a command line: the
+# programs read var/env and var/conf themselves. `edge-config` only writes the edge's configuration,
+# for a reload; `setup` and `worker-kept` are for containers alone.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -40,9 +41,15 @@ run_nginx() { # NAME
 
 # What it serves is on the disk; it takes no settings and gets no secret.
 run_origin() {
+    local place listen
+    place=$(setting LIVESTREAM_ORIGIN "unix:$LIVESTREAM_RUN/origin.sock")
+    case $place in
+        unix:*) listen=(--uds "${place#unix:}") ;;
+        *) listen=(--host "${place%:*}" --port "${place##*:}") ;;
+    esac
     raise_descriptors
     exec "$LIVESTREAM_VENV/bin/uvicorn" streams.origin.server:app \
-        --uds "$LIVESTREAM_RUN/origin.sock" --loop uvloop --http httptools --lifespan off \
+        "${listen[@]}" --loop uvloop --http httptools --lifespan off \
         --ws none --no-access-log --no-proxy-headers --no-server-header --log-level warning \
         --timeout-graceful-shutdown 2
 }
@@ -63,11 +70,39 @@ run_web() {
         --timeout-graceful-shutdown 5
 }
 
+# FFmpegs die with their container, so there a worker that dies is started again beside them, and
+# adopts them. HUP restarts it; TERM ends it, and with it the container.
+keep_worker() {
+    local worker="" stopping=""
+    trap 'stopping=yes; kill -TERM "$worker" 2>/dev/null || true' TERM INT
+    trap 'kill -TERM "$worker" 2>/dev/null || true' HUP
+    while [ -z "$stopping" ]; do
+        "$ROOT/deploy/sh/process.sh" worker &
+        worker=$!
+        if [ -n "$stopping" ]; then kill -TERM "$worker"; fi
+        # A signal ends `wait`, not the worker.
+        while kill -0 "$worker" 2>/dev/null; do wait "$worker" || true; done
+        if [ -z "$stopping" ]; then
+            echo "process.sh: the worker ended; it is started again" >&2
+            sleep 1 &
+            wait $! || true
+        fi
+    done
+}
+
+# Made anew with every start of the containers; it changes only what is missing.
+prepare_stores() {
+    "$LIVESTREAM_VENV/bin/python" -m deploy.mongodb_account
+    "$LIVESTREAM_VENV/bin/python" manage.py check --fail-level ERROR
+    "$LIVESTREAM_VENV/bin/python" manage.py migrate --verbosity 1
+}
+
 case ${1-} in
     redis)
         render redis.conf
         exec redis-server "$LIVESTREAM_VAR/conf/redis.conf"
         ;;
+    setup) prepare_stores ;;
     origin) run_origin ;;
     web) run_web ;;
     worker)
@@ -77,6 +112,7 @@ case ${1-} in
             -Q broadcasts,chores --disable-prefetch --without-gossip --without-mingle \
             --without-heartbeat --loglevel INFO
         ;;
+    worker-kept) keep_worker ;;
     beat)
         exec "$LIVESTREAM_VENV/bin/celery" -A livestream beat --loglevel WARNING \
             --schedule "$LIVESTREAM_RUN/beat-schedule"

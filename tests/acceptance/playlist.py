@@ -3,9 +3,16 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from urllib.parse import urljoin
 
-from tests.acceptance.stack import Stack
+from tests.answer import Answer
+
+
+class Server(Protocol):
+    """Whatever answers a GET of a path."""
+
+    def get(self, path: str) -> Answer: ...
 
 
 @dataclass(frozen=True)
@@ -54,10 +61,10 @@ class Media:
         return self.segments[number - self.sequence]
 
 
-def variants(stack: Stack, name: str) -> list[Variant]:
+def variants(server: Server, name: str) -> list[Variant]:
     """The renditions of a stream, best first; empty while it has no master playlist."""
     path = f"/hls/{name}/master.m3u8"
-    answer = stack.get(path)
+    answer = server.get(path)
     if answer.status != 200:
         return []
     return read_master(answer.text, path)
@@ -68,8 +75,8 @@ def read_master(text: str, path: str) -> list[Variant]:
     return [Variant(_attributes(line), urljoin(path, uri)) for line, uri in found]
 
 
-def media(stack: Stack, path: str) -> Media:
-    answer = stack.get(path)
+def media(server: Server, path: str) -> Media:
+    answer = server.get(path)
     assert answer.status == 200, f"{path}: {answer.status} {answer.text[:200]}"
     return read_media(answer.text, path)
 

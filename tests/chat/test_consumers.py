@@ -7,9 +7,10 @@ from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 
 from chat.hub import current_hub
-from chat.limits import Limits, Rate
+from chat.limits import Limits
 from chat.models import HISTORY, Message
 from streams import presence
+from streams.buckets import Rate
 from streams.events import publish_state
 from streams.models import User
 from tests.chat.conftest import APPLICATION
@@ -116,6 +117,20 @@ async def test_clearing_cookies_does_not_evade_the_addresss_limit(connect):
     assert await eve.next("message")
 
 
+async def test_an_address_that_opens_sockets_without_end_is_sent_away_for_a_while(connect):
+    current_hub().limits = Limits(connects=Rate(burst=1, per_second=0.01))
+    await connect()
+    again, _ = await connect(name="unknown")
+    assert await again.close_code() == 1013
+    await connect(address="192.0.2.2")
+
+
+async def test_programs_of_this_machine_may_open_as_many_as_they_like(connect):
+    current_hub().limits = Limits(connects=Rate(burst=1, per_second=0.01))
+    for _ in range(3):
+        await connect(address="127.0.0.1")
+
+
 async def test_the_forwarded_address_is_the_one_nginx_appended(connect):
     current_hub().limits = Limits(address=Rate(burst=1, per_second=0.01))
     bob, _ = await connect(address="203.0.113.5, 192.0.2.1")
@@ -193,8 +208,8 @@ async def test_many_sockets_cost_one_subscription(connect, stream):
     group = f"livestream__group__chat.{stream.pk.hex}"
     redis = presence._redis()
     assert redis.pubsub_numsub(group) == [(group.encode(), 1)]
-    # The room's channel and its two groups, and nothing per socket.
-    assert len(redis.pubsub_channels("livestream*")) == 3
+    # The room's channel and its two groups, the process's pulse, and nothing per socket.
+    assert len(redis.pubsub_channels("livestream*")) == 4
 
 
 async def test_a_slow_reader_is_dropped_while_the_others_read_on(connect, stream):

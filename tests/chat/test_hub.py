@@ -8,12 +8,16 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
+from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels_redis.pubsub import RedisPubSubChannelLayer
+from django.db import connections
 from redis.asyncio import Redis
 
+from chat import events
 from chat import room as room_module
 from chat.hub import Hub, current_hub
+from chat.models import Message
 from chat.outbox import Frame, Outbox
 
 HELLO = Frame('{"type":"message"}', "1")
@@ -27,6 +31,12 @@ class Reader:
         self.dropped = asyncio.Event()
         self.outbox = Outbox(self.read.put, self.dropped.set)
         self.outbox.start()
+
+    async def text(self):
+        """The next message, whatever it is."""
+        while '"viewers"' in (text := await asyncio.wait_for(self.read.get(), 20)):
+            continue
+        return text
 
     async def message(self):
         while (text := await asyncio.wait_for(self.read.get(), 10)) != HELLO.text:
@@ -49,7 +59,7 @@ async def opened(layer):
 async def heard_again(room, reader):
     """Publish until a message comes through; how long Redis needs is not ours to know."""
     while True:
-        await room.publish(HELLO)
+        await room.publish(Frame(HELLO.text, uuid4().hex))
         try:
             return await asyncio.wait_for(reader.message(), 0.2)
         except TimeoutError:
@@ -176,6 +186,47 @@ async def test_a_room_opened_while_redis_is_away_subscribes_when_it_is_back(redi
             message = {"type": "stream.event", "event": {"type": "message"}}
             await room._layer.group_send(f"stream.{room.stream_id.hex}", message)
         assert await reader.message()
+
+
+async def test_what_was_said_elsewhere_while_redis_was_away_is_read_from_the_record(redis, stream):
+    layers = [RedisPubSubChannelLayer(hosts=[redis.url]) for _ in range(2)]
+    here, there = (Hub(layer, look_every=60, beat_every=0.1) for layer in layers)
+    reader, speaker = Reader(), Reader()
+    room = here.join(stream.pk, reader.outbox, "alice")
+    far = there.join(stream.pk, speaker.outbox, "bob")
+    await room.ready()
+    await far.ready()
+    heard = await said(far, stream, "before")
+    assert await reader.text() == heard
+    await redis.stop()
+    missed = await said(far, stream, "meanwhile")
+    assert await speaker.text() == heard
+    assert await speaker.text() == missed
+    await redis.start()
+    # Once, and nothing that was heard before.
+    assert await reader.text() == missed
+    assert reader.read.empty()
+    for hub, outbox in ((here, reader.outbox), (there, speaker.outbox)):
+        hub.leave(stream.pk, outbox)
+        await hub.drain()
+    for layer in layers:
+        await layer.flush()
+    await sync_to_async(connections.close_all)()
+
+
+async def said(room, stream, text):
+    """Store and publish it, as the consumer does; the frame's text."""
+    message = await Message.objects.acreate(stream=stream, name="bob", text=text)
+    frame = Frame(events.encode(message.as_event()), message.pk.hex)
+    await room.publish(frame)
+    return frame.text
+
+
+async def test_a_message_is_delivered_once_however_often_it_comes():
+    async with opened(get_channel_layer()) as (_, room, reader):
+        for frame in (Frame("same", "a"), Frame("same", "a"), Frame("other", "b")):
+            room.deliver(frame)
+        assert [await reader.text(), await reader.text()] == ["same", "other"]
 
 
 async def test_a_message_nobody_understands_does_not_end_the_subscription():

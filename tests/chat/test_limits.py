@@ -1,25 +1,7 @@
-"""The chat's limits: how often a viewer and an address may speak."""
+"""The chat's limits: how often a viewer and an address may come and speak."""
 
-from chat import limits
-from chat.limits import Buckets, Limits, Rate
-
-
-def test_a_full_bucket_allows_its_burst_and_then_says_how_long_to_wait():
-    buckets = Buckets(Rate(burst=5, per_second=0.5))
-    for _ in range(5):
-        assert buckets.wait("alice", now=100.0) == 0.0
-        buckets.take("alice", now=100.0)
-    assert buckets.wait("alice", now=100.0) == 2.0
-    assert buckets.wait("alice", now=101.5) == 0.5
-    assert buckets.wait("alice", now=102.0) == 0.0
-
-
-def test_a_bucket_does_not_grow_beyond_its_burst_however_long_one_waits():
-    buckets = Buckets(Rate(burst=2, per_second=1.0))
-    buckets.take("alice", now=0.0)
-    for _ in range(2):
-        buckets.take("alice", now=1000.0)
-    assert buckets.wait("alice", now=1000.0) == 1.0
+from chat.limits import Limits
+from streams.buckets import Rate
 
 
 def test_a_viewer_is_limited_wherever_she_comes_from():
@@ -41,9 +23,8 @@ def test_a_refused_action_costs_nothing():
     assert some.admit("alice", "192.0.2.1", now=2.0) == 0.0
 
 
-def test_buckets_that_are_full_again_are_forgotten(monkeypatch):
-    monkeypatch.setattr(limits, "SWEEP_AT", 10)
-    buckets = Buckets(Rate(burst=1, per_second=1.0))
-    for n in range(1000):
-        buckets.take(f"viewer {n}", now=float(n))
-    assert len(buckets) <= 11
+def test_an_address_may_not_open_sockets_without_end():
+    some = Limits(connects=Rate(burst=2, per_second=1.0))
+    assert [some.enter("192.0.2.1", now=0.0) for _ in range(3)] == [True, True, False]
+    assert some.enter("192.0.2.2", now=0.0)
+    assert some.enter("192.0.2.1", now=1.0)

@@ -1,6 +1,8 @@
 """The edge: a real nginx before a backend that tells what it was asked."""
 
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,17 @@ class Origin(EchoBackend):
         self.wfile.write(b"origin")
 
 
+class Ingest(EchoBackend):
+    """What only this machine may reach."""
+
+    protocol_version = "HTTP/1.0"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"ingest")
+
+
 def test_the_web_stands_in_for_an_origin_that_is_away(edge: Edge) -> None:
     socket = edge.var / "run/origin.sock"
     origin = serve_unix(socket, Origin)
@@ -184,6 +197,103 @@ def test_the_machines_port_has_no_pages(edge: Edge) -> None:
 def test_statistics_are_not_for_a_proxy_s_clients(edge: Edge, trusting: Edge) -> None:
     assert edge.get("/stat", "EDGE", X_Forwarded_For="8.8.8.8").status == 403
     assert trusting.get("/stat", "EDGE", X_Forwarded_For="8.8.8.8").status == 403
+
+
+@pytest.mark.parametrize("port", ["WEB", "EDGE"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/control/drop/publisher?app=live&name=x",
+        "/control",
+        "//control/drop",
+        "/%63ontrol/drop",
+        "/rtmp/../control/drop",
+        "/stat/../control/drop",
+        "/hls/../control/drop",
+        "/static/../../run/ingest.sock:/control",
+    ],
+)
+def test_the_ingest_s_controls_cannot_be_reached(edge: Edge, path: str, port: str) -> None:
+    ingest = serve_unix(edge.var / "run/ingest.sock", Ingest)
+    try:
+        answer = edge.get(path, port)
+        assert b"ingest" not in answer.body.replace(path.encode(), b"")
+        if port == "EDGE":
+            assert answer.status in (400, 404)
+    finally:
+        ingest.shutdown()
+        ingest.server_close()
+        (edge.var / "run/ingest.sock").unlink()
+
+
+def test_statistics_are_for_this_machine_alone(edge: Edge) -> None:
+    ingest = serve_unix(edge.var / "run/ingest.sock", Ingest)
+    try:
+        assert edge.get("/stat", "EDGE").body == b"ingest"
+        # Another address than 127.0.0.1, as somebody from elsewhere has.
+        assert fetch(edge.ports["EDGE"], "/stat", source="127.0.0.2").status == 403
+        assert edge.get("/stat", "WEB").body != b"ingest"
+    finally:
+        ingest.shutdown()
+        ingest.server_close()
+        (edge.var / "run/ingest.sock").unlink()
+
+
+def burst(
+    edge: Edge, path: str, times: int, *clients: str, method: str = "GET"
+) -> dict[int, list[Answer]]:
+    """What that many requests at once are answered, by state; the clients take turns."""
+    turns = islice(cycle(clients or ["8.8.8.8"]), times)
+    with ThreadPoolExecutor(16) as pool:
+        asked = [
+            pool.submit(edge.get, path, method=method, X_Forwarded_For=client) for client in turns
+        ]
+    answers: dict[int, list[Answer]] = {}
+    for answer in asked:
+        answers.setdefault(answer.result().status, []).append(answer.result())
+    return answers
+
+
+def test_whoever_posts_passwords_without_end_is_told_to_wait(trusting: Edge) -> None:
+    answers = burst(trusting, "/admin/login/", 40, method="POST")
+    # The stub knows no POST: 501 is its word. One more comes free every two seconds.
+    assert 20 <= len(answers[501]) <= 30
+    refused = answers[429][0]
+    assert (refused.headers["Retry-After"], refused.headers["Content-Type"]) == ("60", "text/html")
+    assert "Try again in a minute" in refused.text
+    # Reading the form is free, and others are not concerned.
+    assert set(burst(trusting, "/admin/login/", 40)) == {200}
+    assert set(burst(trusting, "/admin/login/", 1, "9.9.9.9", method="POST")) == {501}
+
+
+@pytest.mark.parametrize("path", ["/api/streams", "/ws/chat/stream/"])
+def test_a_network_that_asks_without_end_is_told_to_wait(trusting: Edge, path: str) -> None:
+    # Each of the two alone would stay below the limit for the first three hundred.
+    one, other = "2001:db8:1:2::1", "2001:db8:1:2:3::7"
+    answers = until(
+        lambda: found if 429 in (found := burst(trusting, path, 590, one, other)) else {},
+        30,
+        "it is told to wait",
+    )
+    assert set(answers) == {200, 429}
+    refused = answers[429][0]
+    assert refused.headers["Retry-After"] == "2"
+    assert refused.json["error"] == "too_many_requests"
+    # A page of another site may read that it has to wait.
+    assert refused.headers.get_all("Access-Control-Allow-Origin") == ["*"]
+    assert set(burst(trusting, path, 1, "2001:db8:1:3::1")) == {200}
+
+
+@pytest.mark.parametrize("path", ["/hls/stream", f"/{RUN}/720p/000000.m4s"])
+def test_who_only_watches_is_never_limited(trusting: Edge, path: str) -> None:
+    assert set(burst(trusting, path, 700, "7.7.7.7")) == {200}
+
+
+@pytest.mark.parametrize("path", ["/api/streams", "/ws/chat/stream/"])
+def test_programs_of_this_machine_are_not_limited(edge: Edge, path: str) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        states = {answer.status for answer in pool.map(edge.get, [path] * 600)}
+    assert states == {200}
 
 
 def test_a_backend_that_restarts_is_a_503_that_players_may_read(tmp_path: Path) -> None:

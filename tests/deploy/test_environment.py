@@ -119,3 +119,10 @@ def test_the_example_lists_every_variable_that_is_read() -> None:
 
 def _text(path: str) -> str:
     return (ROOT / path).read_text()
+
+
+def test_no_secret_is_made_where_a_file_holds_it(tmp_path: Path) -> None:
+    assert write(tmp_path, SECRET_KEY_FILE="/run/secrets/key").returncode == 0
+    assert values(tmp_path)["SECRET_KEY_FILE"] == "/run/secrets/key"
+    assert "SECRET_KEY" not in values(tmp_path)
+    assert "LIVESTREAM_INGEST_SECRET" in values(tmp_path)

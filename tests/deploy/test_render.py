@@ -67,3 +67,14 @@ def test_redis_gets_the_password_of_its_url(tmp_path: Path) -> None:
     assert place.run("deploy.render", "redis.conf").returncode == 0
     lines = (tmp_path / "conf/redis.conf").read_text().splitlines()
     assert {'bind "127.0.0.1"', "port 6400", 'requirepass "open sesame"'} <= set(lines)
+
+
+def test_an_edge_needs_no_secret(tmp_path: Path) -> None:
+    place = Installation(tmp_path, LIVESTREAM_INGEST_SECRET="", SECRET_KEY="")
+    assert place.run("deploy.render", "live.conf", "edge.conf").returncode == 0
+
+
+def test_the_origin_may_be_on_another_host(tmp_path: Path) -> None:
+    place = Installation(tmp_path, LIVESTREAM_ORIGIN="10.1.2.3:9001")
+    assert place.run("deploy.render", "live.conf", "edge.conf").returncode == 0
+    assert 'server "10.1.2.3:9001"' in (tmp_path / "conf/edge.conf").read_text()

@@ -1,5 +1,6 @@
 """The environment: what is read, what is refused, and that the file is not stronger than it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_the_defaults(tmp_path: Path) -> None:
     found = env.read()
     assert (found.debug, found.https, found.open_ingest) == (False, False, "off")
-    assert found.redis_url == "redis://127.0.0.1:6379/0"
+    assert found.redis.url == "redis://127.0.0.1:6379/0"
     assert found.bind == "127.0.0.1"
     assert found.rtmp_url == "rtmp://localhost:1935/live"
     assert found.ingest_url == f"unix:{tmp_path}/run/ingest.sock"
@@ -31,7 +32,7 @@ def test_the_defaults(tmp_path: Path) -> None:
 def test_there_is_no_default_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SECRET_KEY")
     with pytest.raises(ImproperlyConfigured, match="SECRET_KEY"):
-        env.read()
+        env.need_secret_key(env.read())
 
 
 @pytest.mark.parametrize("name", ["DEBUG", "LIVESTREAM_HTTPS"])
@@ -88,10 +89,23 @@ def test_a_number_that_makes_no_sense_is_refused(
         env.read()
 
 
+def test_sentinels_without_a_port_that_is_one_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_SENTINELS", "127.0.0.1:26379,127.0.0.2:x")
+    with pytest.raises(ImproperlyConfigured, match=r"REDIS_SENTINELS: .* write host:port"):
+        env.read()
+
+
+def test_an_edge_that_is_no_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVESTREAM_TRUSTED_EDGE", "172.20.0.0/16, edge")
+    with pytest.raises(ImproperlyConfigured, match=r"LIVESTREAM_TRUSTED_EDGE: 'edge'"):
+        env.read()
+
+
 def test_every_variable_is_in_the_example() -> None:
     example = (env.ROOT / "deploy" / "env.example").read_text()
     source = (env.ROOT / "livestream" / "env.py").read_text()
     names = {part.split('"')[0] for part in source.split('"') if part.isupper() and len(part) > 1}
-    assert {"SECRET_KEY", "PUBLIC_HLS_URL", "REDIS_URL"} <= names
+    names |= {f"{name}_FILE" for name in re.findall(r'read_secret\("(\w+)"', source)}
+    assert {"SECRET_KEY_FILE", "PUBLIC_HLS_URL", "REDIS_URL"} <= names
     for name in names:
         assert name in example, f"{name} is missing in deploy/env.example"

@@ -28,6 +28,7 @@ def test_it_names_what_is_not_well(client: Client) -> None:
     assert {name for name, part in body["parts"].items() if part["ok"]} == {
         "database",
         "redis",
+        "channels",
         "broker",
         "disk",
     }

@@ -1,6 +1,7 @@
 """The states of streams, and the JSON that tells them."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -9,8 +10,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from streams import presence
+from streams import api, presence
 from streams.api import reason_of, state_of, stream_state
+from streams.buckets import Buckets, Rate
 from streams.models import Broadcast, Stream, Visibility
 from streams.supervisor.states import BroadcastState
 
@@ -193,3 +195,21 @@ def test_any_site_may_read_it_and_nobody_keeps_it(
 @pytest.mark.django_db
 def test_it_is_for_reading_only(client: Client) -> None:
     assert client.post("/api/streams").status_code == 405
+
+
+def test_an_address_that_asks_without_end_is_told_to_wait(
+    client: Client, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "_asked", Buckets(Rate(burst=2, per_second=0.5)))
+
+    def ask(address: str) -> Any:
+        return client.get("/api/streams", headers={"X-Forwarded-For": address})
+
+    assert [ask("192.0.2.1").status_code for _ in range(3)] == [200, 200, 429]
+    refused = ask("192.0.2.1")
+    assert refused.headers["Retry-After"] == "2"
+    assert refused.json()["error"] == "too_many_requests"
+    # A page of another site may read that it has to wait.
+    assert refused.headers["Access-Control-Allow-Origin"] == "*"
+    assert ask("192.0.2.2").status_code == 200
+    assert [ask("127.0.0.1").status_code for _ in range(3)] == [200] * 3

@@ -1,14 +1,17 @@
 """System checks, one by one."""
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 from django.db import DatabaseError, connection
 
+from livestream.redis_routes import RedisRoutes, Sentinels
 from streams import checks
 from streams.origin.pressure import Watermark
+from tests.deploy.installation import Installation
 
 
 def ids(messages: list[checks.CheckMessage]) -> list[str | None]:
@@ -22,6 +25,9 @@ def test_all_is_well_as_the_tests_run() -> None:
     assert ids(checks.check_addresses()) == []
     assert ids(checks.check_socket_path()) == []
     assert ids(checks.check_watermarks()) == []
+    assert ids(checks.check_redis()) == []
+    assert ids(checks.check_redis_authority()) == []
+    assert ids(checks.check_sentinels()) == []
 
 
 def test_it_misses_ffmpeg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -119,3 +125,73 @@ def test_it_refuses_watermarks_that_make_no_sense(
 def test_an_open_ingest_is_warned_about_in_production(settings: LazySettings) -> None:
     settings.OPEN_INGEST = True
     assert ids(checks.check_open_ingest()) == ["streams.W001"]
+
+
+@dataclass
+class Environment:
+    redis: RedisRoutes = field(default_factory=lambda: RedisRoutes.plan("redis://h"))
+    https: bool = False
+    bind: str = "127.0.0.1"
+
+
+def test_it_refuses_a_wrong_address_of_redis(settings: LazySettings) -> None:
+    settings.ENV = Environment(RedisRoutes.plan("redis://h", cache="http://:hidden@h"))
+    (error,) = checks.check_redis()
+    assert error.id == "streams.E010"
+    assert "REDIS_CACHE_URL" in error.msg
+    assert "hidden" not in error.msg
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_it_refuses_an_authority_without_certificates(
+    settings: LazySettings, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    settings.ENV = Environment(RedisRoutes.plan("rediss://h", ca_file=str(file)))
+    (error,) = checks.check_redis_authority()
+    assert error.id == "streams.E011"
+    assert str(file) in error.msg
+
+
+def test_it_warns_of_too_few_sentinels(settings: LazySettings) -> None:
+    pair = Sentinels((("a", 1), ("b", 2)), "livestream")
+    settings.ENV = Environment(RedisRoutes.plan("redis://h", sentinels=pair))
+    assert ids(checks.check_sentinels()) == ["streams.W010"]
+
+
+@pytest.mark.parametrize(
+    ("https", "bind", "found"),
+    [
+        (False, "127.0.0.1", []),
+        (False, "::1", []),
+        (True, "0.0.0.0", []),
+        (False, "0.0.0.0", ["streams.W011"]),
+        (False, "live.example.org", ["streams.W011"]),
+    ],
+)
+def test_it_warns_of_passwords_that_travel_readable(
+    settings: LazySettings, https: bool, bind: str, found: list[str]
+) -> None:
+    settings.ENV = Environment(https=https, bind=bind)
+    assert ids(checks.check_plain_http()) == found
+
+
+@pytest.mark.parametrize(
+    ("variables", "found"),
+    [
+        ({"LIVESTREAM_HTTPS": "true", "LIVESTREAM_BIND": "0.0.0.0"}, []),
+        ({}, []),
+        ({"LIVESTREAM_BIND": "0.0.0.0"}, ["streams.W011"]),
+        ({"LIVESTREAM_OPEN_INGEST": "loopback"}, ["streams.W001"]),
+    ],
+)
+def test_check_deploy_is_silent_unless_something_is_wrong(
+    tmp_path: Path, variables: dict[str, str], found: list[str]
+) -> None:
+    run = Installation(tmp_path, DJANGO_SETTINGS_MODULE="livestream.settings", **variables).run(
+        "django", "check", "--deploy"
+    )
+    assert re.findall(r"\((\S+\.[EW]\d+)\)", run.stderr) == found
+    assert run.returncode == 0, run.stderr

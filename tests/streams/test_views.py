@@ -165,10 +165,15 @@ def test_pages_may_talk_to_themselves_and_to_the_public_addresses_only() -> None
     }
 
 
-@pytest.mark.parametrize(("path", "has_policy"), [("/stream", True), ("/admin/login/", False)])
-def test_the_policy_is_for_our_pages_not_for_the_admin(path: str, has_policy: bool) -> None:
+@pytest.mark.parametrize(
+    ("path", "scripts"), [("/stream", "'self'"), ("/admin/login/", "'self' 'unsafe-eval'")]
+)
+def test_no_page_may_have_scripts_in_it_nor_from_elsewhere(path: str, scripts: str) -> None:
     answer = content_security_policy(lambda _: HttpResponse())(RequestFactory().get(path))
-    assert ("Content-Security-Policy" in answer) is has_policy
+    value = answer.headers["Content-Security-Policy"]
+    rules = dict(rule.split(" ", 1) for rule in value.split("; "))
+    assert rules["script-src"] == scripts
+    assert (rules["object-src"], rules["base-uri"]) == ("'none'", "'none'")
 
 
 def test_the_page_opens_without_redis(
