@@ -9,7 +9,7 @@ PORTS = {
     "edge": ("LIVESTREAM_EDGE_PORT", 8080),
     "backend": ("LIVESTREAM_BACKEND_PORT", 9000),
 }
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104  # looked up only
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Addresses:
         """Every `host:port` a part listens on. FFmpeg pulls RTMP from loopback whatever bind is."""
         port = int(getattr(self, part))
         hosts = [self.rtmp_bind if part == "rtmp" else self.bind]
-        if part == "rtmp" and self.rtmp_bind not in ("127.0.0.1", "0.0.0.0"):
+        reached = ("127.0.0.1", "0.0.0.0")  # nosec B104  # compared with only
+        if part == "rtmp" and self.rtmp_bind not in reached:
             hosts.append("127.0.0.1")
         return [endpoint(host, port) for host in hosts]
 

@@ -30,6 +30,9 @@ run_tests() { # [faults] [PYTEST ARGUMENT…]
     "$python" -m mypy
     step "Migrations"
     "$python" manage.py makemigrations --check --dry-run
+    step "Audit"
+    choose_npm
+    "$python" -m tests.audit
     step "pytest"
     "$python" -m pytest
 }
