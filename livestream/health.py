@@ -24,7 +24,7 @@ from streams.webhooks import refusals
 # The checks cost broker round trips; anybody may ask.
 FRESH = 2.0
 RECONCILER_LATE = 30.0
-CHANNELS_PATIENCE = 2.0
+CHANNELS_PATIENCE = 3.0
 
 
 class Unwell(Exception):
