@@ -114,7 +114,7 @@ class Room:
                 self._tried.set()
                 missed = True
                 with suppress(TimeoutError):
-                    pause = delay * random.uniform(0.5, 1.0)
+                    pause = delay * random.uniform(0.5, 1.0)  # nosec B311  # no secret
                     await asyncio.wait_for(self._closing.wait(), pause)
                 delay = min(2 * delay, LAST_RETRY)
             finally:

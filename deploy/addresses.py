@@ -12,7 +12,7 @@ PORTS = {
 }
 # A name, an IPv4 address, or an IPv6 address in brackets.
 ENDPOINT = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104  # looked up only
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ class Addresses:
         port = int(getattr(self, part))
         binds = {"rtmp": self.rtmp_bind, "backend": self.backend_bind}
         hosts = [binds.get(part, self.bind)]
-        if part == "rtmp" and self.rtmp_bind not in ("127.0.0.1", "0.0.0.0"):
+        reached = ("127.0.0.1", "0.0.0.0")  # nosec B104  # compared with only
+        if part == "rtmp" and self.rtmp_bind not in reached:
             hosts.append("127.0.0.1")
         return [endpoint(host, port) for host in hosts]
 

@@ -80,7 +80,8 @@ def _answers(variable: str, route: Route, shared_url: str) -> bool:
         ours = route.url == shared_url and RedisAddress.parse(route.url).ours_to_serve
         if ours and route.sentinels is None:
             return False
-        reason = error if route.sentinels or "certificate" in str(error) else type(error).__name__
+        said = str(error).partition(" : ")[0]
+        reason = said if route.sentinels or "certificate" in said else type(error).__name__
         raise SystemExit(
             f"Nothing answers as Redis at {place} ({reason}).\n"
             f"  Start that Redis, correct {variable}, or leave out all that begins with REDIS_ to "

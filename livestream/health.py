@@ -31,7 +31,7 @@ RECONCILER_LATE = 30.0
 # Seconds since a lease ran out: another worker takes it within a few.
 UNDRIVEN_FOR = 30.0
 LONGEST_LOOK = 2.0
-CHANNELS_PATIENCE = 2.0
+CHANNELS_PATIENCE = 3.0
 
 
 class Unwell(Exception):

@@ -7,7 +7,6 @@ import threading
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
@@ -17,8 +16,11 @@ from streams.models import Stream
 
 logger = logging.getLogger(__name__)
 
-# Seconds; a Redis that hangs would hold the sender for five.
-PATIENCE = 1.0
+# Seconds. A Redis that hangs would hold the sender for five; a sentinel that does, and is asked
+# first, takes one of them.
+PATIENCE = 3.0
+# A process that ends waits less.
+FAREWELL = 1.0
 
 
 def group(stream_id: UUID) -> str:
@@ -53,9 +55,11 @@ class Messenger:
     def drain(self) -> None:
         """Let what waits go out before the process ends, if that is quickly done."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._waiting and not self._busy, PATIENCE)
+            self._changed.wait_for(lambda: not self._waiting and not self._busy, FAREWELL)
 
     def _run(self) -> None:
+        # One event loop for all states: the layer's connection belongs to it.
+        runner = asyncio.Runner()
         while True:
             with self._changed:
                 self._busy = False
@@ -65,23 +69,30 @@ class Messenger:
                 state = self._waiting.pop(stream_id)
                 self._busy = True
             try:
-                _send(stream_id, state)
+                _send(runner, stream_id, state)
             except Exception:  # the next state must find this thread alive
                 logger.exception("a state could not be sent")
 
 
-def _send(stream_id: UUID, state: dict[str, Any]) -> None:
+def _send(runner: asyncio.Runner, stream_id: UUID, state: dict[str, Any]) -> None:
     viewers = presence.count(stream_id)
     event = {"v": 1, "type": "state", **state, "viewers": viewers}
     try:
-        async_to_sync(_deliver)(group(stream_id), {"type": "stream.event", "event": event})
+        runner.run(deliver(group(stream_id), {"type": "stream.event", "event": event}))
     except (OSError, RedisError) as error:
         logger.warning("the state of %s could not be sent: %r", state["name"], error)
 
 
-async def _deliver(name: str, message: dict[str, Any]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        await get_channel_layer().group_send(name, message)
+async def deliver(name: str, message: dict[str, Any]) -> None:
+    """Raises OSError or RedisError when that is not quickly done."""
+    layer = get_channel_layer()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await layer.group_send(name, message)
+    except BaseException:
+        # The next one shall not wait for the same connection.
+        await layer.flush()
+        raise
 
 
 _messenger = Messenger()

@@ -69,7 +69,7 @@ class Throttle:
             try:
                 cache.delete(self._keys[ACCOUNT])
             except RedisError as error:
-                logger.warning("login: an attempt could not be forgiven: %s", error)
+                logger.warning("login: an attempt could not be forgiven: %.200s", error)
 
 
 def _count(key: str) -> int:

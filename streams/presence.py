@@ -34,7 +34,7 @@ def seen(stream_id: UUID, *viewers: str, now: float | None = None) -> int | None
             pipe.zcard(key)
             return int(pipe.execute()[-1])
     except (RedisError, OSError) as error:
-        logger.warning("presence: Redis is away: %s", error)
+        logger.warning("presence: Redis is away: %.200s", error)
         return None
 
 
@@ -45,7 +45,7 @@ def gone(stream_id: UUID, *viewers: str) -> None:
     try:
         _redis().zrem(_key(stream_id), *viewers)
     except (RedisError, OSError) as error:
-        logger.warning("presence: Redis is away: %s", error)
+        logger.warning("presence: Redis is away: %.200s", error)
 
 
 def count(stream_id: UUID, now: float | None = None) -> int:
@@ -62,7 +62,7 @@ def counts(stream_ids: Sequence[UUID], now: float | None = None) -> dict[UUID, i
                 pipe.zcount(_key(stream_id), since, "+inf")
             return dict(zip(stream_ids, pipe.execute(), strict=True))
     except (RedisError, OSError) as error:
-        logger.warning("presence: Redis is away: %s", error)
+        logger.warning("presence: Redis is away: %.200s", error)
         return dict.fromkeys(stream_ids, 0)
 
 

@@ -69,7 +69,7 @@ def ask_for_driver(broadcast_id: UUID) -> bool:
     try:
         drive_broadcast.apply_async((str(broadcast_id),), retry=False)
     except (OperationalError, RedisError, OSError) as error:
-        logger.warning("broadcast %s waits for the foreman: %s", broadcast_id, error)
+        logger.warning("broadcast %s waits for the foreman: %.200s", broadcast_id, error)
         return False
     return True
 

@@ -186,7 +186,7 @@ def _refuse(address: str, reason: str, *, counts: bool = True) -> HttpResponse:
         if counts:
             _count(_refused_from(address), timeout=60)
     except (RedisError, ValueError) as error:
-        logger.warning("the refusal could not be counted: %s", error)
+        logger.warning("the refusal could not be counted: %.200s", error)
     return HttpResponse(status=403)
 
 

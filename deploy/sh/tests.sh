@@ -43,6 +43,9 @@ run_tests() { # [faults] [PYTEST ARGUMENT…]
     "$python" -m ruff check
     step "mypy"
     "$python" -m mypy
+    step "Audit"
+    choose_npm
+    "$python" -m tests.audit
     step "pytest, on SQLite"
     "$python" -m pytest
     step "pytest, on MongoDB"

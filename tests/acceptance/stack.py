@@ -3,6 +3,7 @@
 import getpass
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -28,6 +29,7 @@ class Stack:
         # Short, because sockets are in it.
         self.var = Path(tempfile.mkdtemp(prefix="ls-", dir="/tmp"))
         self.web, self.edge, self.backend, self.rtmp, self.redis = (free_port() for _ in range(5))
+        self.redis_password = secrets.token_hex(16)
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
@@ -39,7 +41,7 @@ class Stack:
             "LIVESTREAM_EDGE_PORT": str(self.edge),
             "LIVESTREAM_BACKEND_PORT": str(self.backend),
             "LIVESTREAM_RTMP_PORT": str(self.rtmp),
-            "REDIS_URL": f"redis://127.0.0.1:{self.redis}/0",
+            "REDIS_URL": f"redis://:{self.redis_password}@127.0.0.1:{self.redis}/0",
             "MONGODB_URI": mongod.uri_for(self.var),
         }
         self.key = ""

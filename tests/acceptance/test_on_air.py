@@ -234,6 +234,7 @@ def test_no_secret_is_in_a_log_or_a_command_line(stack: Stack, publisher: Publis
     )
     hidden = [stack.key, stack.password, settings["SECRET_KEY"]]
     hidden.append(settings["LIVESTREAM_INGEST_SECRET"])
+    hidden.append(stack.redis_password)
     logs = [
         *stack.var.glob("log/*"),
         *stack.var.glob("hls/**/*.log"),

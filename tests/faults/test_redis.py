@@ -2,12 +2,12 @@
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from redis import Redis
 
 from tests.acceptance.stack import Stack, until
 from tests.faults.channel import Channel
@@ -74,12 +74,12 @@ def test_a_flushed_redis_costs_the_viewer_nothing_and_streams_start_as_ever(
 ) -> None:
     encoder = channel.encoder()
     with channel.fault("Redis flushed (FLUSHALL)") as fault:
-        flush(stage.stack.redis)
+        flush(stage.stack)
         other = stage.channel()
         started = time.monotonic()
         other.publisher.start()
         # The queue is flushed over and over, so that no task can come through.
-        until(lambda: flush(stage.stack.redis) and stage.record.runs(other.name), 10, "a run")
+        until(lambda: flush(stage.stack) and stage.record.runs(other.name), 10, "a run")
         fault.recovered = time.monotonic() - started
         fault.remark = "recovered: the next publisher's first run"
     assert fault.losses is not None
@@ -87,7 +87,6 @@ def test_a_flushed_redis_costs_the_viewer_nothing_and_streams_start_as_ever(
     assert channel.encoder() == encoder
 
 
-def flush(port: int) -> bool:
-    with socket.create_connection(("127.0.0.1", port), 5) as connection:
-        connection.sendall(b"FLUSHALL\r\n")
-        return connection.recv(64).startswith(b"+OK")
+def flush(stack: Stack) -> bool:
+    with Redis(port=stack.redis, password=stack.redis_password, socket_timeout=5) as client:
+        return bool(client.flushall())

@@ -1,0 +1,81 @@
+"""The audit tells findings from services that did not answer."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests import audit
+from tests.audit import Output, judge_bandit, judge_npm, judge_pip, run
+
+
+def output(found: Any, status: int = 0) -> Output:
+    return Output(status, json.dumps(found), "")
+
+
+WEAK = {
+    "name": "django",
+    "version": "1.0",
+    "vulns": [{"id": "PYSEC-1", "aliases": ["CVE-1"], "fix_versions": ["1.1"]}],
+}
+WEAK_NPM = {
+    "vulnerabilities": {
+        "hls.js": {"via": [{"url": "https://advisory/1", "range": "<2"}]},
+        "player": {"via": ["hls.js"]},
+    }
+}
+
+
+def test_a_weak_package_is_a_finding() -> None:
+    verdict = judge_pip(output({"dependencies": [WEAK]}, 1))
+    assert verdict.findings == ["django 1.0: PYSEC-1, mended in 1.1"]
+    assert judge_npm(output(WEAK_NPM, 1)).findings == ["hls.js <2: https://advisory/1"]
+
+
+def test_an_exception_with_a_reason_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "EXCEPTIONS", {"CVE-1": "not used", "https://advisory/1": "either"})
+    assert judge_pip(output({"dependencies": [WEAK]}, 1)).findings == []
+    assert judge_npm(output(WEAK_NPM, 1)).findings == []
+
+
+def test_packages_without_weaknesses_are_neither_finding_nor_note() -> None:
+    clean = {"name": "django", "version": "2.0", "vulns": []}
+    assert judge_pip(output({"dependencies": [clean]})) == audit.Verdict()
+    assert judge_npm(output({"vulnerabilities": {}})) == audit.Verdict()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Output(1, "", "Traceback\nConnectionError: no route to host"),
+        Output(1, '{"message": "no route to host", "statusCode": 405}', "npm error"),
+    ],
+)
+def test_a_service_that_does_not_answer_is_a_note_that_says_why(said: Output) -> None:
+    for judge in (judge_pip, judge_npm):
+        verdict = judge(said)
+        assert verdict.findings == []
+        assert "no route to host" in verdict.notes[0]
+
+
+def test_packages_the_service_does_not_know_are_a_note() -> None:
+    skipped = {"name": "redis", "skip_reason": "not found"}
+    verdict = judge_pip(output({"dependencies": [skipped, WEAK]}, 1))
+    assert len(verdict.findings) == 1
+    assert "1 of 2 packages" in verdict.notes[0]
+
+
+def test_a_program_that_is_not_there_or_hangs_is_no_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(audit, "PATIENCE", 0.1)
+    assert "No such file" in run(["there-is-no-such-program"]).err
+    assert "no answer" in run(["sleep", "60"]).err
+
+
+def test_our_own_weak_spot_is_found(tmp_path: Any) -> None:
+    (tmp_path / "weak.py").write_text("import os\nos.system(input())\n")
+    command, judge = audit.CHECKS["bandit"]
+    found = judge(run([*command, str(tmp_path)])).findings
+    assert "B605" in found[0]
+    assert judge_bandit(run(command)).findings == []
