@@ -90,10 +90,10 @@ keep_worker() {
     done
 }
 
-# Made anew with every start of the containers; it changes only what is missing.
+# At every start of the containers, which wait for it; it changes only what is missing. migrate runs
+# the system checks itself.
 prepare_stores() {
     "$LIVESTREAM_VENV/bin/python" -m deploy.mongodb_account
-    "$LIVESTREAM_VENV/bin/python" manage.py check --fail-level ERROR
     "$LIVESTREAM_VENV/bin/python" manage.py migrate --verbosity 1
 }
 

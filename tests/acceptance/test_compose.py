@@ -223,7 +223,7 @@ def kill_worker(containers: Containers) -> None:
         pytest.param(kill_worker, 0.5, True, id="worker's process killed"),
         # … and ends with its container.
         pytest.param(restart("worker"), 10.0, False, id="worker restarted"),
-        pytest.param(recreate("worker"), 10.0, False, id="worker replaced"),
+        pytest.param(recreate("worker"), 15.0, False, id="worker replaced"),
     ],
 )
 def test_the_viewer_goes_on_through(
