@@ -9,34 +9,34 @@ from django.conf import settings
 
 from streams.models import Broadcast, Run
 from streams.origin import layout
-from streams.origin.store import Continuation, NeverTaken, Store, StoreAway
+from streams.origin.run_folder import NOTHING_BEFORE, Before
+from streams.origin.store import NeverTaken, Store, StoreAway
 
 logger = logging.getLogger(__name__)
 
 # Segments that may have been made since their number was last written down.
 UNREPORTED = 30
 PATIENCE = 2.0  # seconds that a store may take for each answer
-AT_THE_BEGINNING = Continuation(0, 0, ())
 
 
-def after(broadcast: Broadcast, root: Path) -> Continuation:
+def after(broadcast: Broadcast, root: Path) -> Before:
     """Where its next run begins at least; where folders of its runs are here, they tell more.
 
     Stores know what players were told. Without them its numbers still go on, with a gap.
     """
-    runs = Run.objects.filter(broadcast=broadcast)
     # One without a folder never had an FFmpeg.
-    newest = runs.exclude(folder="").order_by("-number").first()
+    opened = Run.objects.filter(broadcast=broadcast).exclude(folder="")
+    # A stale holder may have opened a later one, which counts for nothing.
+    newest = opened.order_by("-fence", "-number").first()
     if newest is None:
-        return AT_THE_BEGINNING
-    names = tuple(rendition["name"] for rendition in newest.renditions)
-    if (root / newest.folder / layout.RUN_FILE).is_file():
-        return Continuation(0, 0, names)
-    if settings.DELIVER_TO:
+        return NOTHING_BEFORE
+    if settings.DELIVER_TO and not (root / newest.folder / layout.RUN_FILE).is_file():
         found = [known for store in _stores() if (known := _ask(store, newest.folder, root))]
         if found:
-            return max(found, key=lambda known: known.first_sequence)
-    return Continuation(newest.first_sequence + newest.segments + UNREPORTED, newest.number, names)
+            return max(found, key=lambda known: known.sequence)
+    names = tuple(rendition["name"] for rendition in newest.renditions)
+    sequence = newest.first_sequence + newest.segments + UNREPORTED
+    return Before(newest.number, sequence, opened.count(), names)
 
 
 @once
@@ -44,7 +44,7 @@ def _stores() -> list[Store]:
     return [Store(url, settings.INGEST_SECRET, PATIENCE) for url in settings.DELIVER_TO]
 
 
-def _ask(store: Store, run: str, root: Path) -> Continuation | None:
+def _ask(store: Store, run: str, root: Path) -> Before | None:
     """Once it knows of our fence, which keeps the other host from adding to the run."""
     path = f"{Path(run).parent}/{layout.BROADCAST_FILE}"
     try:
@@ -53,7 +53,7 @@ def _ask(store: Store, run: str, root: Path) -> Continuation | None:
             return None
         if found.get("fence", 0) < ours["fence"]:
             store.put(path, json.dumps(ours).encode())
-        return store.continuation(run)
+        return store.before(run)
     except (StoreAway, NeverTaken, OSError, ValueError) as error:
         logger.warning("what players know of %s cannot be told: %s", run, error)
         return None

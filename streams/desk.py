@@ -1,5 +1,7 @@
 """The desk: a supervisor's view of its broadcast's row, under its lease."""
 
+import contextlib
+import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,7 +12,16 @@ from django.utils import timezone
 
 from streams import events, lease
 from streams.board import Board, Report, record
-from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
+from streams.ingest import (
+    drop_quietly,
+    gone_since,
+    is_gone_in_the_future,
+    is_missing,
+    is_there_after_all,
+    mark_back,
+    mark_gone,
+    mark_gone_anew,
+)
 from streams.ingest_node import IngestUnreachable
 from streams.ingest_nodes import IngestNodes
 from streams.lease import Lease
@@ -29,6 +40,8 @@ from streams.supervisor.roles import (
 )
 from streams.supervisor.states import BroadcastState, EndReason, EventKind, RunState, Wanted
 from streams.timeline import Journal
+
+logger = logging.getLogger(__name__)
 
 REPORT_EVERY = 5.0
 STATES_TOLD = {
@@ -54,10 +67,7 @@ class BroadcastDesk:
         now = timezone.now()
         with record():
             self._journal.flush()
-            if row.publisher_gone_at is None and self._vanished(row, now):
-                since = gone_since(row, now)
-                if mark_gone(row, since):
-                    row.publisher_gone_at = since
+            self._look_for_publisher(row, now)
         gone_at = row.publisher_gone_at
         return Orders(
             wanted=Wanted(row.wanted),
@@ -72,12 +82,21 @@ class BroadcastDesk:
             node=row.ingest_node,
         )
 
-    def _vanished(self, row: Broadcast, now: datetime) -> bool:
-        """Whether the ingest no longer has the publisher, whatever callbacks said."""
+    def _look_for_publisher(self, row: Broadcast, now: datetime) -> None:
+        """Whether the ingest has the publisher, whatever callbacks said."""
         try:
-            return is_missing(row, self._nodes.named(row.ingest_node).publishers(), now)
+            publishers = self._nodes.named(row.ingest_node).publishers()
         except IngestUnreachable:
-            return False
+            publishers = None
+        if publishers is not None and is_missing(row, publishers, now):
+            since = gone_since(row, now)
+            if mark_gone(row, since):
+                row.publisher_gone_at = since
+        elif publishers is not None and is_there_after_all(row, publishers, now):
+            if mark_back(row):
+                row.publisher_gone_at = None
+        elif is_gone_in_the_future(row, now) and mark_gone_anew(row, now):
+            row.publisher_gone_at = now
 
     def report(self, state: BroadcastState, run: RunHandle | None, output: Output | None) -> None:
         row = self._loaded()
@@ -106,6 +125,10 @@ class BroadcastDesk:
             )
             self._update(crashes=ending.crashes)
         self.tell(EventKind.RUN_ENDED, ending.text, run.number)
+
+    def crashed(self, crashes: int) -> None:
+        with record():
+            self._update(crashes=crashes)
 
     def plan(self, *, refuse_copy: bool, shed: int) -> None:
         row = self._loaded()
@@ -151,16 +174,11 @@ class BroadcastDesk:
             self._board.forget()
             return False
         drop_quietly(self._nodes.named(row.ingest_node), row.ingest_name)
-        if row.last_segment_at is not None:  # perhaps all of it was made on another host
-            run_folder.open_broadcast(
-                self._root,
-                row.stream.name,
-                row.pk.hex,
-                row.started_at,
-                row.stream.grace_seconds,
-                self._lease.fence,
-            )
-        run_folder.end_broadcast(self._root, row.stream.name, row.pk.hex, now)
+        try:
+            self._close_folder(row, now)
+        except OSError as error:  # a full disk; the foreman closes it from the record
+            logger.warning("the folder of %s is not closed yet: %s", row.stream.name, error)
+        self._settle_quietly(row, now)
         self.tell(EventKind.ENDED, note or farewell(reason))
         self._flush_quietly()
         events.publish_state(row.stream)
@@ -173,6 +191,24 @@ class BroadcastDesk:
         self._flush_quietly()
         with record():
             lease.release(self._lease)
+
+    def _close_folder(self, row: Broadcast, now: datetime) -> None:
+        stream = row.stream
+        if row.last_segment_at is not None:  # perhaps all of it was made on another host
+            run_folder.open_broadcast(
+                self._root,
+                stream.name,
+                row.pk.hex,
+                row.started_at,
+                stream.grace_seconds,
+                self._lease.fence,
+            )
+        run_folder.end_broadcast(self._root, stream.name, row.pk.hex, now)
+
+    def _settle_quietly(self, row: Broadcast, now: datetime) -> None:
+        """Runs that no holder lived to close."""
+        with contextlib.suppress(Unavailable), record():
+            Run.settle(row, EndReason.LOST, now)
 
     def _flush_quietly(self) -> None:
         """The last chance of what waits; the record may be away, and then these lines are lost."""

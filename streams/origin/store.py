@@ -6,12 +6,12 @@ nginx takes and gives what deploy/nginx/store.conf.template lets through; paths 
 import http.client
 import json
 import threading
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
 from streams.origin import layout, segment_list
+from streams.origin.run_folder import Before
 
 TIMEOUT = 5.0
 # What nginx says of a request that will never be granted.
@@ -24,15 +24,6 @@ class StoreAway(Exception):
 
 class NeverTaken(Exception):
     """It refuses this file, whoever asks and however often."""
-
-
-@dataclass(frozen=True)
-class Continuation:
-    """Where the numbers of the next run begin, and the names players may ask for."""
-
-    first_sequence: int
-    discontinuities: int
-    names: tuple[str, ...]
 
 
 class Store:
@@ -69,15 +60,16 @@ class Store:
         if status not in (200, 201, 204):
             raise StoreAway(f"{self.url} answers {status} to PUT {path}")
 
-    def continuation(self, run: str) -> Continuation | None:
-        """What comes after the run of that folder, as players of this store know it; None when the
-        store knows no such run. Raises StoreAway."""
+    def before(self, run: str) -> Before | None:
+        """What a run that comes after that one has to know of it, as players of this store do; None
+        when the store knows no such run. Raises StoreAway."""
         facts = self.json(f"{run}/{layout.RUN_FILE}")
         if facts is None:
             return None
         names = [entry["name"] for entry in facts["renditions"]]
         finished = min((self.listed(f"{run}/{name}") for name in names), default=0)
-        return Continuation(
+        return Before(
+            facts["number"],
             facts["first_sequence"] + finished,
             facts["discontinuity_sequence"] + (1 if finished else 0),
             tuple(facts.get("names", ())),

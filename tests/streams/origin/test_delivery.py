@@ -11,6 +11,7 @@ from streams.origin import delivery as module
 from streams.origin import playlist, run_folder
 from streams.origin.delivery import Delivery
 from streams.origin.disk import Disk
+from streams.origin.run_folder import NOTHING_BEFORE, Before
 from streams.origin.store import Store, StoreAway
 from tests.streams.origin.conftest import BROADCAST, NOON, STREAM, Writer, rendition
 from tests.streams.origin.far import FarStore
@@ -42,13 +43,14 @@ class Host:
 
     def hold(self, fence: int) -> None:
         """Take the lease."""
+        self.fence = fence
         self.folder = run_folder.open_broadcast(self.root, STREAM, BROADCAST, NOON, 30, fence)
 
-    def open_run(self, number: int, floor: tuple[int, int] = (0, 0), *names: str) -> Writer:
-        names = names or ("720p", "360p")
+    def open_run(self, number: int, before: Before = NOTHING_BEFORE) -> Writer:
+        names = ("720p", "360p")
         opened = run_folder.open_run(
             self.root, STREAM, BROADCAST, f"{number:032x}"[::-1], number,
-            [rendition(name) for name in names], 2, floor,
+            [rendition(name) for name in names], 2, self.fence, before,
         )  # fmt: skip
         return Writer(opened.folder, names, NOON)
 
@@ -243,9 +245,9 @@ class TakeOver:
         far.client.put(
             f"{HERE}/broadcast.json", (self.second.folder / "broadcast.json").read_bytes()
         )
-        known = far.client.continuation(f"{HERE}/{self.old.folder.name}")
+        known = far.client.before(f"{HERE}/{self.old.folder.name}")
         assert known is not None
-        self.new = self.second.open_run(2, (known.first_sequence, known.discontinuities))
+        self.new = self.second.open_run(2, known)
 
 
 @pytest.fixture
@@ -301,10 +303,10 @@ def test_a_host_that_gets_the_broadcast_back_delivers_again(takeover: TakeOver) 
     takeover.second.deliver()
     takeover.old.write(1)
     takeover.first.deliver()
-    known = takeover.far.client.continuation(f"{HERE}/{takeover.new.folder.name}")
+    known = takeover.far.client.before(f"{HERE}/{takeover.new.folder.name}")
     assert known is not None
     takeover.first.hold(3)
-    third = takeover.first.open_run(3, (known.first_sequence, known.discontinuities))
+    third = takeover.first.open_run(3, known)
     third.write(2)
     takeover.first.deliver()
     assert (sequence(takeover.far), len(segments(takeover.far))) == (0, 15)
