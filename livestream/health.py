@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Lock
 
 import pymongo
@@ -10,12 +11,13 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
 from redis.exceptions import RedisError
 
 from streams.disk import MEANING, measure
 from streams.foreman import RECONCILED_AT
 from streams.ingest_node import node
-from streams.models import Stream
+from streams.models import Broadcast
 from streams.origin import pressure
 from streams.origin.pressure import Level
 from streams.webhooks import refusals
@@ -23,7 +25,10 @@ from streams.webhooks import refusals
 # The checks cost broker round trips; anybody may ask.
 FRESH = 2.0
 RECONCILER_LATE = 30.0
+# Seconds MongoDB has for an answer.
 LONGEST_LOOK = 2.0
+# Seconds since a lease ran out: another worker takes it within a few.
+UNDRIVEN_FOR = 30.0
 
 
 class Unwell(Exception):
@@ -31,9 +36,7 @@ class Unwell(Exception):
 
 
 def database() -> str:
-    # A load balancer does not wait through an election.
-    with pymongo.timeout(LONGEST_LOOK):
-        Stream.objects.exists()
+    Broadcast.objects.exists()
     return f"{connection.vendor} answers"
 
 
@@ -54,6 +57,10 @@ def worker() -> str:
     age = time.time() - float(cache.get(RECONCILED_AT) or 0)
     if age > RECONCILER_LATE:
         raise Unwell("the foreman of no worker makes his rounds; see its log")
+    late = timezone.now() - timedelta(seconds=UNDRIVEN_FOR)
+    undriven = Broadcast.objects.filter(open_key__isnull=False, lease_until__lt=late).count()
+    if undriven:
+        raise Unwell(f"nobody drives {undriven} of the broadcasts; see the worker's log")
     return "answers"
 
 
@@ -91,7 +98,9 @@ def look() -> dict[str, dict[str, object]]:
     parts: dict[str, dict[str, object]] = {}
     for name, check in PARTS.items():
         try:
-            parts[name] = {"ok": True, "detail": check()}
+            # Nobody who asks waits through an election of MongoDB's.
+            with pymongo.timeout(LONGEST_LOOK):
+                parts[name] = {"ok": True, "detail": check()}
         except Exception as error:  # any failure of a part is the answer, never a 500
             parts[name] = {"ok": False, "detail": f"{type(error).__name__}: {error}"[:300]}
     return parts
