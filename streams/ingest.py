@@ -270,7 +270,7 @@ def _close(broadcast: Broadcast, now: datetime) -> None:
     )
     if closed:
         Run.settle(broadcast, EndReason.LOST, now)
-        note(broadcast.pk, EventKind.ENDED, farewell(EndReason.PUBLISHER_GONE))
+        _tell(broadcast, EventKind.ENDED, farewell(EndReason.PUBLISHER_GONE))
 
 
 def mark_back(broadcast: Broadcast) -> bool:

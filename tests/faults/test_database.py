@@ -43,42 +43,6 @@ def test_a_locked_database_costs_the_viewer_nothing(channel: Channel, seconds: f
     assert channel.encoder() == encoder
 
 
-@pytest.mark.slow_fault
-def test_an_ffmpeg_that_dies_while_the_database_is_locked_has_one_successor_afterwards(
-    fresh: Channel,
-) -> None:
-    """Without the record nobody could tell whether another host has begun one."""
-    channel, before = fresh, fresh.encoder()
-    with channel.fault(f"FFmpeg killed, and {WHAT} for 15 s") as fault:
-        with channel.record.locked():
-            os.kill(before.pid, signal.SIGKILL)
-            pause(15)
-        unlocked = time.monotonic()
-        channel.await_new_run(before)
-        fault.recovered = time.monotonic() - unlocked
-        fault.remark = "recovered: since the end of the lock"
-        assert fault.recovered < 10
-    assert len(channel.record.runs(channel.name)) == 2
-
-
-@pytest.mark.slow_fault
-@pytest.mark.timeout(480)
-def test_five_minutes_without_redis_and_database_cost_the_viewer_nothing(channel: Channel) -> None:
-    encoder, stack = channel.encoder(), channel.stack
-    with channel.fault(f"Redis away, and {WHAT}, for five minutes") as fault:
-        with without_redis(stack), channel.record.locked():
-            pause(300)
-            # Nobody renews its lease, and nobody may think that it is free.
-            assert channel.encoders() == [encoder]
-        returned = time.monotonic()
-        until(lambda: stack.get("/health", stack.backend).status == 200, 60, "all is well")
-        fault.recovered = time.monotonic() - returned
-    assert fault.losses is not None
-    assert (fault.losses.stalled, fault.losses.lost) == (0.0, 0.0)
-    assert channel.encoder() == encoder
-    assert len(channel.record.runs(channel.name)) == 1
-
-
 @contextmanager
 def killed() -> Iterator[None]:
     assert mongod.SERVER is not None
@@ -117,3 +81,39 @@ def test_health_says_that_the_database_is_away(channel: Channel) -> None:
         assert "refused" in str(said["detail"]) or "closed" in str(said["detail"])
         assert str(said["detail"]).startswith("DatabaseError: ")
     until(lambda: database()["ok"], 10, "it is well again")
+
+
+@pytest.mark.slow_fault
+def test_an_ffmpeg_that_dies_while_the_database_is_locked_has_one_successor_afterwards(
+    fresh: Channel,
+) -> None:
+    """Without the record nobody could tell whether another host has begun one."""
+    channel, before = fresh, fresh.encoder()
+    with channel.fault(f"FFmpeg killed; {WHAT} for 15 s") as fault:
+        with channel.record.locked():
+            os.kill(before.pid, signal.SIGKILL)
+            pause(15)
+        unlocked = time.monotonic()
+        channel.await_new_run(before)
+        fault.recovered = time.monotonic() - unlocked
+        fault.remark = "recovered: since the end of the lock"
+        assert fault.recovered < 10
+    assert len(channel.record.runs(channel.name)) == 2
+
+
+@pytest.mark.slow_fault
+@pytest.mark.timeout(480)
+def test_five_minutes_without_redis_and_database_cost_the_viewer_nothing(channel: Channel) -> None:
+    encoder, stack = channel.encoder(), channel.stack
+    with channel.fault(f"Redis away and {WHAT} for five minutes") as fault:
+        with without_redis(stack), channel.record.locked():
+            pause(300)
+            # Nobody renews its lease, and nobody may think that it is free.
+            assert channel.encoders() == [encoder]
+        returned = time.monotonic()
+        until(lambda: stack.get("/health", stack.backend).status == 200, 60, "all is well")
+        fault.recovered = time.monotonic() - returned
+    assert fault.losses is not None
+    assert (fault.losses.stalled, fault.losses.lost) == (0.0, 0.0)
+    assert channel.encoder() == encoder
+    assert len(channel.record.runs(channel.name)) == 1
