@@ -4,15 +4,17 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
-for part in say environment account packages python front processes systemd demo docker tests; do
-    # shellcheck source=/dev/null
-    source "deploy/sh/$part.sh"
-done
 
 LIVESTREAM_VAR=$(realpath -m "${LIVESTREAM_VAR:-$ROOT/var}")
 LIVESTREAM_VENV=${LIVESTREAM_VENV:-$LIVESTREAM_VAR/venv}
 ENV_FILE=${LIVESTREAM_ENV:-$LIVESTREAM_VAR/env}
 export LIVESTREAM_VAR LIVESTREAM_VENV DJANGO_SETTINGS_MODULE=livestream.settings
+
+for part in say environment account packages python front processes systemd demo docker tests; do
+    # shellcheck source=/dev/null
+    source "deploy/sh/$part.sh"
+done
+
 # Long enough for a cold start of a small machine.
 PATIENCE=90
 
