@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Lock
 
 from asgiref.sync import async_to_sync
@@ -12,11 +13,13 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
 from redis.exceptions import RedisError
 
 from streams.disk import MEANING, measure
 from streams.foreman import RECONCILED_AT
 from streams.ingest_node import node
+from streams.models import Broadcast
 from streams.origin import pressure
 from streams.origin.pressure import Level
 from streams.webhooks import refusals
@@ -25,6 +28,8 @@ from streams.webhooks import refusals
 FRESH = 2.0
 RECONCILER_LATE = 30.0
 CHANNELS_PATIENCE = 3.0
+# Seconds since a lease ran out: another worker takes it within a few.
+UNDRIVEN_FOR = 30.0
 
 
 class Unwell(Exception):
@@ -65,6 +70,10 @@ def worker() -> str:
     age = time.time() - float(cache.get(RECONCILED_AT) or 0)
     if age > RECONCILER_LATE:
         raise Unwell("the foreman of no worker makes his rounds; see its log")
+    late = timezone.now() - timedelta(seconds=UNDRIVEN_FOR)
+    undriven = Broadcast.objects.filter(open_key__isnull=False, lease_until__lt=late).count()
+    if undriven:
+        raise Unwell(f"nobody drives {undriven} of the broadcasts; see the worker's log")
     return "answers"
 
 

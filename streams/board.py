@@ -5,6 +5,7 @@ of their work, and each would hold a connection. So one thread reads for all, re
 writes down what runs did; a supervisor goes to the database itself only when something changes.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -20,6 +21,8 @@ from streams import lease
 from streams.lease import Lease
 from streams.models import Broadcast, Run, Stream
 from streams.supervisor.roles import LeaseLost, Unavailable
+
+logger = logging.getLogger(__name__)
 
 EVERY = 1.0
 STREAMS_EVERY = 5.0
@@ -66,6 +69,7 @@ class Board:
         self._reports: dict[UUID, Report] = {}
         self._streams: dict[UUID, Stream] = {}
         self._outdated_at = self._seen_at = self._renewed_at = self._streams_at = float("-inf")
+        self._well_since = clock()  # the record answers, and quickly
         self._away = ""
 
     def start(self) -> None:
@@ -138,13 +142,30 @@ class Board:
                 _write(reports.values())
                 found = self._read(list(leases), now)
         except Unavailable as error:
-            with self._changed:
-                self._away = str(error) or "the database is away"
-                self._changed.notify_all()
+            self._say_away(str(error) or "the database is away")
+            return
+        except Exception:  # all leases of this worker hang on this thread
+            logger.exception("a look at the board failed")
+            self._say_away("the record cannot be read")
             return
         with self._changed:
             self._rows, self._seen_at, self._away = found, now, ""
+            if self._clock() - now > FRESH:
+                self._well_since = self._clock()
             self._changed.notify_all()
+
+    def _say_away(self, why: str) -> None:
+        with self._changed:
+            self._away, self._well_since = why, self._clock()
+            self._changed.notify_all()
+
+    def is_absent(self, broadcast_id: UUID) -> bool:
+        """Whether the broadcast's supervisor has not asked for long, and not because it waits for
+        a record that is away or slow, as all do: its lease is not kept up."""
+        with self._changed:
+            asked_at = self._asked_at.get(broadcast_id)
+            since = max(asked_at or 0.0, self._well_since)
+        return asked_at is not None and self._clock() - since >= ABSENT_AFTER
 
     def _read(self, broadcasts: list[UUID], now: float) -> dict[UUID, Broadcast]:
         found = {row.pk: row for row in Broadcast.briefly().filter(pk__in=broadcasts)}

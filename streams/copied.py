@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.ladder.key_frames import KEY_FRAMES_FILE, longest_distance
+from streams.ladder.key_frames import KEY_FRAMES_FILE, KEY_FRAMES_NOTED, longest_distance
 from streams.ladder.renditions import Rendition
 from streams.origin import layout, segment_list
 
@@ -42,6 +42,13 @@ class KeyFrames:
         if known is None and self.noted and written > NO_KEY_FRAME_FOR:
             return NO_KEY_FRAME_FOR
         return known
+
+    @property
+    def too_rare(self) -> bool:
+        """Whether there is no telling when the next one comes. A new run would have to wait for
+        it; the one that is there goes on without it."""
+        silent = time.time() - self.newest_at > KEY_FRAMES_NOTED
+        return bool(self.noted) and longest_distance(self.noted) is None and silent
 
     @property
     def due(self) -> bool:
@@ -82,7 +89,8 @@ class Trial:
             for durations in encoded
             for number in copied.keys() & durations.keys()
         )
-        self.over = not self.hidden and not self._apart and max(copied, default=0) > IN_LINE_AFTER
+        in_line = not self.hidden and not self._apart and max(copied, default=0) > IN_LINE_AFTER
+        self.over = in_line or KeyFrames.of(run).too_rare
         return (self.hidden or self._apart) and KeyFrames.of(run).due
 
 

@@ -67,7 +67,7 @@ class Crew:
     def _wake(self, broadcast_id: UUID) -> bool:
         with self._lock:
             bell = self._bells.get(broadcast_id)
-            if bell is None:
+            if bell is None or self._board.is_absent(broadcast_id):  # or its thread hangs
                 return False
             self._board.forget()
             bell.ring()
@@ -89,8 +89,21 @@ class Crew:
             self._threads.add(thread)
             if self._stopping:
                 bell.stop()
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # this process may have no more threads
+            logger.error("broadcast %s is not begun: %s", held.broadcast_id, error)
+            self._forget(held, bell, thread)
+            lease.release(held)
+            return False
         return True
+
+    def _forget(self, held: Lease, bell: Bell, thread: threading.Thread) -> None:
+        with self._lock:
+            if self._bells.get(held.broadcast_id) is bell:
+                del self._bells[held.broadcast_id]
+            bell.close()
+            self._threads.discard(thread)
 
     def _drive(self, held: Lease, bell: Bell) -> None:
         self._board.add(held)
@@ -104,11 +117,7 @@ class Crew:
         finally:
             studio.close()
             self._board.remove(held)
-            with self._lock:
-                if self._bells.get(held.broadcast_id) is bell:
-                    del self._bells[held.broadcast_id]
-                bell.close()
-                self._threads.discard(threading.current_thread())
+            self._forget(held, bell, threading.current_thread())
             connections.close_all()
 
     def _release(self, desk: BroadcastDesk) -> None:

@@ -1,5 +1,7 @@
 """The desk: a supervisor's view of its broadcast's row, under its lease."""
 
+import contextlib
+import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,7 +12,16 @@ from django.utils import timezone
 
 from streams import events, lease
 from streams.board import Board, Report, record
-from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
+from streams.ingest import (
+    drop_quietly,
+    gone_since,
+    is_gone_in_the_future,
+    is_missing,
+    is_there_after_all,
+    mark_back,
+    mark_gone,
+    mark_gone_anew,
+)
 from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.lease import Lease
 from streams.models import Broadcast, Run
@@ -27,6 +38,8 @@ from streams.supervisor.roles import (
 )
 from streams.supervisor.states import BroadcastState, EndReason, EventKind, RunState, Wanted
 from streams.timeline import Journal
+
+logger = logging.getLogger(__name__)
 
 REPORT_EVERY = 5.0
 STATES_TOLD = {
@@ -52,10 +65,7 @@ class BroadcastDesk:
         now = timezone.now()
         with record():
             self._journal.flush()
-            if row.publisher_gone_at is None and self._vanished(row, now):
-                since = gone_since(row, now)
-                if mark_gone(row, since):
-                    row.publisher_gone_at = since
+            self._look_for_publisher(row, now)
         gone_at = row.publisher_gone_at
         return Orders(
             wanted=Wanted(row.wanted),
@@ -69,12 +79,21 @@ class BroadcastDesk:
             shed=max(row.shed, int(row.copy_only)),
         )
 
-    def _vanished(self, row: Broadcast, now: datetime) -> bool:
-        """Whether the ingest no longer has the publisher, whatever callbacks said."""
+    def _look_for_publisher(self, row: Broadcast, now: datetime) -> None:
+        """Whether the ingest has the publisher, whatever callbacks said."""
         try:
-            return is_missing(row, self._node.publishers(), now)
+            publishers = self._node.publishers()
         except IngestUnreachable:
-            return False
+            publishers = None
+        if publishers is not None and is_missing(row, publishers, now):
+            since = gone_since(row, now)
+            if mark_gone(row, since):
+                row.publisher_gone_at = since
+        elif publishers is not None and is_there_after_all(row, publishers, now):
+            if mark_back(row):
+                row.publisher_gone_at = None
+        elif is_gone_in_the_future(row, now) and mark_gone_anew(row, now):
+            row.publisher_gone_at = now
 
     def report(self, state: BroadcastState, run: RunHandle | None, output: Output | None) -> None:
         row = self._loaded()
@@ -103,6 +122,10 @@ class BroadcastDesk:
             )
             self._update(crashes=ending.crashes)
         self.tell(EventKind.RUN_ENDED, ending.text, run.number)
+
+    def crashed(self, crashes: int) -> None:
+        with record():
+            self._update(crashes=crashes)
 
     def plan(self, *, refuse_copy: bool, shed: int) -> None:
         row = self._loaded()
@@ -141,7 +164,11 @@ class BroadcastDesk:
             self._board.forget()
             return False
         drop_quietly(self._node, row.ingest_name)
-        run_folder.end_broadcast(self._root, row.stream.name, row.pk.hex, now)
+        try:
+            run_folder.end_broadcast(self._root, row.stream.name, row.pk.hex, now)
+        except OSError as error:  # a full disk; the garbage collector closes it from the record
+            logger.warning("the folder of %s is not closed yet: %s", row.stream.name, error)
+        self._settle_quietly(row, now)
         self.tell(EventKind.ENDED, note or farewell(reason))
         self._flush_quietly()
         events.publish_state(row.stream)
@@ -154,6 +181,11 @@ class BroadcastDesk:
         self._flush_quietly()
         with record():
             lease.release(self._lease)
+
+    def _settle_quietly(self, row: Broadcast, now: datetime) -> None:
+        """Runs that no holder lived to close."""
+        with contextlib.suppress(Unavailable), record():
+            Run.settle(row, EndReason.LOST, now)
 
     def _flush_quietly(self) -> None:
         """The last chance of what waits; the record may be away, and then these lines are lost."""

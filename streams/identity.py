@@ -9,9 +9,10 @@ HOST = socket.gethostname()[:63]
 
 
 def make() -> str:
-    """`host:pid namespace:pid:start time:nonce`. The last, so that no two are ever the same."""
+    """`host:where pids mean something:pid:start time:nonce`. The last, so that no two are ever the
+    same."""
     pid = os.getpid()
-    return f"{HOST}:{_pid_namespace()}:{pid}:{_started(pid)}:{secrets.token_hex(4)}"
+    return f"{HOST}:{_pid_world()}:{pid}:{_started(pid)}:{secrets.token_hex(4)}"
 
 
 def host_of(holder: str) -> str:
@@ -21,17 +22,19 @@ def host_of(holder: str) -> str:
 def is_dead(holder: str) -> bool:
     """Whether the holder was a process of this host that is no more. False when in doubt."""
     try:
-        host, namespace, pid, started, _ = holder.split(":")
-        if host != HOST or namespace != _pid_namespace():
+        host, world, pid, started, _ = holder.split(":")
+        if host != HOST or world != _pid_world():
             return False
         return _started(int(pid)) != started
     except (ValueError, PermissionError):
         return False
 
 
-def _pid_namespace() -> str:
-    """Two containers may have one host's name; pids mean nothing across their border."""
-    return os.readlink("/proc/self/ns/pid").strip("pid:[]")
+def _pid_world() -> str:
+    """Two containers may have one host's name, and so may two machines, whose first namespaces
+    bear the same number; pids mean nothing across either border."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+    return os.readlink("/proc/self/ns/pid").strip("pid:[]") + f"-{boot}"
 
 
 def _started(pid: int) -> str:

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 
 from streams.ingest_node import IngestNode, IngestUnreachable
 from streams.models import Broadcast, Run, Stream
+from streams.supervisor.ending import farewell
 from streams.supervisor.states import BroadcastState, EndReason, EventKind, Wanted
 from streams.timeline import note
 
@@ -37,6 +38,8 @@ def internal_name(stream: Stream) -> str:
 
 # nginx lists a publisher in /stat only after the hook has answered.
 LISTED_WITHIN = timedelta(seconds=5)
+# It may still list one for a moment that has just left.
+STILL_LISTED = timedelta(seconds=2)
 # Segments come every two seconds; a longer silence tells since when a publisher has been away that
 # nobody saw leave (the machine was off, or everything was stopped).
 QUIET = timedelta(seconds=15)
@@ -154,7 +157,7 @@ def _publishes(node: IngestNode, broadcast: Broadcast, now: datetime) -> bool:
     One that is listed but silent is a dead connection that nginx has yet to notice: an encoder
     sends sound and picture many times a second.
     """
-    if broadcast.ingest_since is not None and now - broadcast.ingest_since < LISTED_WITHIN:
+    if broadcast.ingest_since is not None and _lately(broadcast.ingest_since, now):
         return True
     try:
         before = node.publishers(fresh=True).get(broadcast.ingest_name)
@@ -173,9 +176,31 @@ def is_missing(broadcast: Broadcast, published: Container[str], now: datetime) -
     return (
         broadcast.publisher_gone_at is None
         and since is not None
-        and now - since >= LISTED_WITHIN
+        and not _lately(since, now)
         and broadcast.ingest_name not in published
     )
+
+
+def _lately(since: datetime, now: datetime) -> bool:
+    """Whether a publisher that came then may not be listed yet. A time that lies farther ahead is
+    from a clock that was set back: clocks of several hosts differ by less."""
+    return abs(now - since) < LISTED_WITHIN
+
+
+def is_there_after_all(broadcast: Broadcast, published: Container[str], now: datetime) -> bool:
+    """Whether /stat goes on listing the publisher of record long after it was said to be gone."""
+    gone_at = broadcast.publisher_gone_at
+    return (
+        gone_at is not None
+        and abs(now - gone_at) >= STILL_LISTED
+        and broadcast.ingest_name in published
+    )
+
+
+def is_gone_in_the_future(broadcast: Broadcast, now: datetime) -> bool:
+    """Whether the clock was set back since: its grace would last by so much longer."""
+    gone_at = broadcast.publisher_gone_at
+    return gone_at is not None and gone_at - now > LISTED_WITHIN
 
 
 def gone_since(broadcast: Broadcast, now: datetime) -> datetime:
@@ -203,6 +228,27 @@ def _close(broadcast: Broadcast, now: datetime) -> None:
     )
     if rows.update(**broadcast.closing(EndReason.PUBLISHER_GONE, now)):
         Run.settle(broadcast, EndReason.LOST, now)
+        note(broadcast.pk, EventKind.ENDED, farewell(EndReason.PUBLISHER_GONE))
+
+
+def mark_back(broadcast: Broadcast) -> bool:
+    """Take back that the broadcast's publisher left."""
+    return _gone_at(broadcast, None)
+
+
+def mark_gone_anew(broadcast: Broadcast, now: datetime) -> bool:
+    """Let the grace begin now."""
+    return _gone_at(broadcast, now)
+
+
+def _gone_at(broadcast: Broadcast, at: datetime | None) -> bool:
+    rows = Broadcast.objects.filter(
+        pk=broadcast.pk,
+        open_key__isnull=False,
+        ingest_name=broadcast.ingest_name,
+        publisher_gone_at=broadcast.publisher_gone_at,
+    )
+    return rows.update(publisher_gone_at=at) == 1
 
 
 def drop_quietly(node: IngestNode, name: str) -> None:

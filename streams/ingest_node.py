@@ -49,6 +49,8 @@ class IngestNode:
         self._url = url
         self._lock = threading.Lock()
         self._page: _Page | None = None
+        self._failure: IngestUnreachable | None = None
+        self._failed_at = float("-inf")
 
     def publishers(self, *, fresh: bool = False) -> dict[str, Publisher]:
         """Who publishes now, by internal name. Raises IngestUnreachable."""
@@ -65,15 +67,26 @@ class IngestNode:
         return False
 
     def _look(self, oldest: float) -> _Page:
+        asked_at = time.monotonic()
         with self._lock:
             now = time.monotonic()
+            # All supervisors wait here: a node that hangs must not cost each of them a time-out.
+            if self._failure is not None and self._failed_at > asked_at:
+                raise self._failure
             if self._page is None or now - self._page.at >= oldest:
-                xml = self._get("/stat")
                 try:
-                    self._page = _Page(now, parse(xml), played(xml))
-                except StatError as error:
-                    raise IngestUnreachable(f"/stat of the ingest: {error}") from error
+                    self._page = self._load(now)
+                except IngestUnreachable as failure:
+                    self._failure, self._failed_at = failure, time.monotonic()
+                    raise
             return self._page
+
+    def _load(self, now: float) -> _Page:
+        xml = self._get("/stat")
+        try:
+            return _Page(now, parse(xml), played(xml))
+        except StatError as error:
+            raise IngestUnreachable(f"/stat of the ingest: {error}") from error
 
     def drop(self, name: str) -> int:
         """Disconnect the publisher of this internal name; how many were there (0 or 1)."""

@@ -91,6 +91,10 @@ class RunSource:
         """What was guessed for it is not known any more, only whether it was confirmed."""
         self._choice = self.now = self._described_at = self._trial = None
         self._confirmed = run.renditions == broadcast.renditions
+        with contextlib.suppress(TypeError):  # made by a version of ours that knew other fields
+            self._renditions = tuple(Rendition(**rendition) for rendition in run.renditions)
+            if self._confirmed and any(r.video == "copy" for r in self._renditions[:1]):
+                self._trial = Trial(self._renditions)
         self._key_frame_distance = broadcast.source.get("key_frame_distance")
 
     @property

@@ -3,11 +3,13 @@
 import contextlib
 import dataclasses
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from streams import capacity, lease, timeline
@@ -26,8 +28,12 @@ from streams.lease import Lease
 from streams.models import Broadcast, LadderProfile, Run, Stream
 from streams.origin import run_folder
 from streams.origin.output import RunOutput
+from streams.origin.run_folder import NOTHING_BEFORE, Before
 from streams.sources import RunSource, choose_source, record_of, shape
+from streams.supervisor.ending import classify, explain, not_started
+from streams.supervisor.look import last_words
 from streams.supervisor.process import Process
+from streams.supervisor.progress import read as read_progress
 from streams.supervisor.roles import (
     Advice,
     Input,
@@ -71,22 +77,57 @@ class BroadcastStudio:
         """Take over the newest run that still lives on this host; settle all others."""
         adopted: RunHandle | None = None
         with record():
-            unfinished = Run.objects.filter(broadcast_id=self._lease.broadcast_id).exclude(
-                state=RunState.ENDED
-            )
-            for run in unfinished.order_by("-number"):
+            # It may have taken long to come here; what is done now would hurt the next holder.
+            if not lease.renew(self._lease):
+                raise LeaseLost
+            for run in self._unfinished().order_by("-number"):
                 process = Process.adopt(run.pk.hex, self._root) if run.host == HOST else None
                 if process is not None and adopted is None:
-                    Run.objects.filter(pk=run.pk).update(fence=self._lease.fence)
-                    self._source.adopt(Broadcast.objects.get(pk=run.broadcast_id), run)
-                    adopted = self._handle(run, process)
+                    adopted = self._take_over(run, process)
                     continue
+                self._settle(run)
                 if process is not None:
                     process.put_down()
-                Run.objects.filter(pk=run.pk).update(
-                    state=RunState.ENDED, ended_at=timezone.now(), end_reason=EndReason.LOST
-                )
         return adopted
+
+    def _unfinished(self) -> QuerySet[Run]:
+        """The broadcast's runs that are ours to judge: not those of a later holder."""
+        runs = Run.objects.filter(
+            broadcast_id=self._lease.broadcast_id, fence__lte=self._lease.fence
+        )
+        return runs.exclude(state=RunState.ENDED)
+
+    def _take_over(self, run: Run, process: Process) -> RunHandle:
+        try:
+            if self._unfinished().filter(pk=run.pk).update(fence=self._lease.fence) != 1:
+                raise LeaseLost
+            self._source.adopt(Broadcast.objects.get(pk=run.broadcast_id), run)
+        except BaseException:
+            process.leave()
+            raise
+        with contextlib.suppress(OSError):
+            run_folder.adopt_run(self._root / run.folder, self._lease.fence)
+        return self._handle(run, process)
+
+    def _settle(self, run: Run) -> None:
+        """Close a run that nobody watches, with what can still be told of its end."""
+        folder = self._root / run.folder
+        log = last_words(folder / "ffmpeg.log") if run.folder else ""
+        progress = read_progress(folder / "progress.txt") if run.folder else None
+        reason = classify(
+            asked=None,
+            exit_code=None,
+            finished=progress is not None and progress.ended,
+            produced=run.segments > 0,
+            log=log,
+        )
+        if reason is EndReason.KILLED:  # it left no word, so nobody knows
+            reason = EndReason.LOST
+        closed = self._unfinished().filter(pk=run.pk)
+        columns = {"state": RunState.ENDED, "ended_at": timezone.now(), "end_reason": reason}
+        if closed.update(**columns, log_tail=log) == 1:
+            text = explain(reason, log)
+            timeline.note(run.broadcast_id, EventKind.RUN_ENDED, text, run_number=run.number)
 
     def _handle(self, run: Run, process: Process) -> RunHandle:
         folder = self._root / run.folder
@@ -120,6 +161,8 @@ class BroadcastStudio:
             # Describing may have taken longer than the lease had left.
             if not lease.renew(self._lease):
                 raise LeaseLost
+            for orphan in self._unfinished():  # its start failed before anybody could note that
+                self._settle(orphan)
             broadcast = Broadcast.objects.prefetch_related("stream").get(
                 pk=self._lease.broadcast_id
             )
@@ -131,7 +174,8 @@ class BroadcastStudio:
             if plan.copy_only and not broadcast.copy_only:
                 timeline.note(broadcast.pk, EventKind.NO_ROOM, plan.note, run_number=run.number)
         adaptive = choice.adaptive and plan.renditions == ladder
-        process = self._spawn(run, choice.source, plan.renditions, adaptive)
+        with self._closing_if_it_fails(run):
+            process = self._spawn(run, choice.source, plan.renditions, adaptive)
         self._source.begin(choice, plan.renditions, adaptive)
         self._missing = cost.of(choice.source, ladder) - cost.of(choice.source, plan.renditions)
         columns: dict[str, Any] = {
@@ -151,8 +195,24 @@ class BroadcastStudio:
             rows.update(**columns)
         return self._handle(run, process)
 
+    @contextlib.contextmanager
+    def _closing_if_it_fails(self, run: Run) -> Iterator[None]:
+        """A run without an FFmpeg counts as load, and as wanted, until its row is closed."""
+        try:
+            yield
+        except OSError as error:
+            with contextlib.suppress(Unavailable), record():
+                self._unfinished().filter(pk=run.pk).update(
+                    state=RunState.ENDED,
+                    ended_at=timezone.now(),
+                    end_reason=not_started(error),
+                    log_tail=str(error),
+                )
+            raise
+
     def _open_run(self, broadcast: Broadcast, ingest_name: str, plan: Plan) -> Run:
-        newest = Run.objects.filter(broadcast=broadcast).order_by("-number").first()
+        rows = Run.objects.filter(broadcast=broadcast)
+        newest = rows.order_by("-number").first()
         number = newest.number + 1 if newest is not None else 1
         run_id: UUID = uuid4()
         stream = broadcast.stream
@@ -170,20 +230,18 @@ class BroadcastStudio:
             renditions=[dataclasses.asdict(rendition) for rendition in plan.renditions],
             cpu=plan.cores,
         )
-        opened = run_folder.open_run(
-            self._root,
-            stream.name,
-            broadcast.pk.hex,
-            run_id.hex,
-            number,
-            plan.renditions,
-            SEGMENT_SECONDS,
-            # Should the folders before it be lost, its numbers go on all the same.
-            floor=(newest.first_sequence + newest.segments + UNREPORTED, number - 1)
-            if newest is not None and newest.folder
-            else (0, 0),
-            known_names=[r["name"] for r in newest.renditions] if newest is not None else [],
-        )
+        with self._closing_if_it_fails(run):
+            opened = run_folder.open_run(
+                self._root,
+                stream.name,
+                broadcast.pk.hex,
+                run_id.hex,
+                number,
+                plan.renditions,
+                SEGMENT_SECONDS,
+                fence=self._lease.fence,
+                before=_before(rows),
+            )
         run.folder = str(opened.folder.relative_to(self._root))
         run.first_sequence = opened.first_sequence
         run.save(update_fields=["folder", "first_sequence"])
@@ -299,6 +357,18 @@ class BroadcastStudio:
                 return capacity.load().room_for(self._missing)
         except Unavailable:
             return False
+
+
+def _before(rows: QuerySet[Run]) -> Before:
+    """Should the folders before it be lost, a run's numbers go on all the same."""
+    opened = rows.exclude(folder="")
+    # A stale holder may have opened a later one, which counts for nothing.
+    newest = opened.order_by("-fence", "-number").first()
+    if newest is None:
+        return NOTHING_BEFORE
+    names = tuple(rendition["name"] for rendition in newest.renditions)
+    sequence = newest.first_sequence + newest.segments + UNREPORTED
+    return Before(newest.number, sequence, opened.count(), names)
 
 
 def _said(codec: str) -> str:

@@ -48,8 +48,8 @@ def ffmpeg_arguments(
 
     `folder` must hold a folder named for each rendition. `adaptive`: the source is not known yet.
     Encoded renditions then get the source's shape, or next to nothing where it is no larger than
-    they, and key frames every `segment_seconds`, as a copied one should have. Raises ValueError
-    when there is nothing to write.
+    they (the lowest one its size), and key frames every `segment_seconds`, as a copied one should
+    have. Raises ValueError when there is nothing to write.
     """
     if not any(rendition.video or rendition.audio for rendition in renditions):
         raise ValueError("a ladder needs picture or sound")
@@ -154,8 +154,13 @@ def _adaptive_pictures(source: Any, renditions: Sequence[Rendition]) -> Iterator
     forks = source.filter_multi_output("split")
     for index, rendition in enumerate(encoded):
         short = min(rendition.width, rendition.height)
-        side = f"if(gt(min(iw,ih),{short}),2*round(%s*{short}/min(iw,ih)/2),{NEXT_TO_NOTHING})"
-        yield forks[index + 1].filter("scale", side % "iw", side % "ih").filter("setsar", 1)
+        scaled = f"if(gt(min(iw,ih),{short}),2*round({{0}}*{short}/min(iw,ih)/2),{{1}})"
+        lowest = index == len(encoded) - 1
+        sides = [
+            scaled.format(side, f"2*floor({side}/2)" if lowest else NEXT_TO_NOTHING)
+            for side in ("iw", "ih")
+        ]
+        yield forks[index + 1].filter("scale", *sides).filter("setsar", 1)
     yield forks[0]
 
 

@@ -58,15 +58,25 @@ def turned_out(
 ) -> tuple[Rendition, ...] | None:
     """The renditions of an adaptive run, now that the source is known; None: it lacks a wanted one.
 
-    The copied one keeps the name that it was given before its size was known.
+    The copied one keeps the name that it was given before its size was known. A source too small
+    for any other gets the lowest all the same, for it may turn out that it cannot be cut.
     """
     made = {rendition.name: rendition for rendition in adaptive[1:]}
     copied, *encoded = wanted
+    if not encoded and made:
+        encoded = [_as_small_as(copied, adaptive[-1])]
     found = [(adaptive[0], dataclasses.replace(copied, name=adaptive[0].name))]
     found += [(made[want.name], want) for want in encoded if want.name in made]
     if len(found) < len(wanted) or any(_way(made) != _way(want) for made, want in found):
         return None
     return tuple(want for _, want in found)
+
+
+def _as_small_as(copied: Rendition, lowest: Rendition) -> Rendition:
+    width, height = (size // 2 * 2 for size in (copied.width, copied.height))
+    return dataclasses.replace(
+        lowest, width=width, height=height, fps=copied.fps, audio=copied.audio
+    )
 
 
 def _way(rendition: Rendition) -> tuple[object, ...]:

@@ -40,14 +40,15 @@ class Disk:
         if facts is None or not self.owns(folder):
             return None
         runs: list[Run] = []
-        listed = 0
         for name in run_folders(folder)[::-1]:
             run = self._run(folder / name)
             if run is None:
                 continue
-            listed += runs[-1].first_sequence - run.first_sequence if runs else run.finished
+            # Begun by somebody whose lease was lost already: it must not cut the good one short.
+            while runs and runs[-1].fence < run.fence:
+                runs.pop()
             runs.append(run)
-            if listed >= WINDOW:
+            if runs[0].first_sequence + runs[0].finished - run.first_sequence >= WINDOW:
                 break
         ended_at = facts.get("ended_at")
         return History(
@@ -145,6 +146,7 @@ class Disk:
             return None
         return Run(
             folder=folder.name,
+            fence=facts.get("fence", 0),
             first_sequence=facts["first_sequence"],
             discontinuity_sequence=facts["discontinuity_sequence"],
             segment_seconds=facts["segment_seconds"],

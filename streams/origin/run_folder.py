@@ -28,6 +28,20 @@ class Entry(Protocol):
     def entry(self) -> dict[str, Any]: ...
 
 
+@dataclass(frozen=True)
+class Before:
+    """What the record knows of the run before, should its folder be lost: its number, from where
+    at least sequence numbers go on (media and discontinuity), its renditions' names."""
+
+    number: int
+    sequence: int
+    discontinuities: int
+    names: tuple[str, ...] = ()
+
+
+NOTHING_BEFORE = Before(0, 0, 0)
+
+
 def open_broadcast(
     root: Path, stream: str, broadcast_hex: str, started_at: datetime, grace_seconds: float
 ) -> Path:
@@ -53,30 +67,25 @@ def open_run(
     number: int,
     renditions: Sequence[Entry],
     segment_seconds: int,
-    floor: tuple[int, int] = (0, 0),
-    known_names: Sequence[str] = (),
+    fence: int = 0,
+    before: Before = NOTHING_BEFORE,
 ) -> Opened:
     """Make a run's folder with one folder per rendition, ready for FFmpeg.
 
     Its sequence numbers go on where the run before it ends, whatever that one still writes; where
-    the folder of the run before it is lost, from `floor` at least (media and discontinuity
-    sequence).
+    the folder of that one is lost, from where `before` says. `fence`: of the lease it is made
+    under.
     Raises FileExistsError when the run was opened before.
     """
     broadcast = _broadcast(root, stream, broadcast_hex)
     folder = broadcast / f"{number:04d}-{run_hex[:8]}"
     if folder.exists():
         raise FileExistsError(folder)
-    earlier = [
-        name
-        for name in run_folders(broadcast)
-        if layout.run_number(name) < number and read_json(broadcast / name / layout.RUN_FILE)
-    ]
-    first, discontinuities, names = (
-        _continuation(broadcast / earlier[-1]) if earlier else (*floor, [])
-    )
-    if not earlier or layout.run_number(earlier[-1]) != number - 1:
-        first, discontinuities = max(first, floor[0]), max(discontinuities, floor[1])
+    earlier = _newest_before(broadcast, number)
+    first, discontinuities, names = _continuation(broadcast / earlier) if earlier else (0, 0, [])
+    if not earlier or layout.run_number(earlier) < before.number:
+        first = max(first, before.sequence)
+        discontinuities = max(discontinuities, before.discontinuities)
     # Under another name until it is whole: no later run could be numbered after half a folder.
     growing = broadcast / f".{folder.name}"
     shutil.rmtree(growing, ignore_errors=True)
@@ -86,12 +95,13 @@ def open_run(
     facts = {
         "run": run_hex,
         "number": number,
+        "fence": fence,
         "first_sequence": first,
         "discontinuity_sequence": discontinuities,
         "segment_seconds": segment_seconds,
         "renditions": [rendition.entry() for rendition in renditions],
         # A player that chose a rendition keeps asking for it after a run without it began.
-        "names": sorted({*names, *known_names, *(rendition.name for rendition in renditions)}),
+        "names": sorted({*names, *before.names, *(rendition.name for rendition in renditions)}),
     }
     _write_json(growing / layout.RUN_FILE, facts)
     growing.rename(folder)
@@ -104,6 +114,13 @@ def describe_run(folder: Path, renditions: Sequence[Entry]) -> None:
     entries = [rendition.entry() for rendition in renditions]
     if facts is not None and facts["renditions"] != entries:
         _write_json(folder / layout.RUN_FILE, {**facts, "renditions": entries})
+
+
+def adopt_run(folder: Path, fence: int) -> None:
+    """Say under which lease the run goes on: what older leases began after it never counts."""
+    facts = read_json(folder / layout.RUN_FILE)
+    if facts is not None and facts.get("fence", 0) < fence:
+        _write_json(folder / layout.RUN_FILE, {**facts, "fence": fence})
 
 
 def end_broadcast(root: Path, stream: str, broadcast_hex: str, ended_at: datetime) -> None:
@@ -125,6 +142,17 @@ def unended_broadcasts(root: Path) -> Iterator[tuple[str, str]]:
                 facts = read_json(folder / layout.BROADCAST_FILE)
                 if facts is not None and facts.get("ended_at") is None:
                     yield stream.name, folder.name
+
+
+def _newest_before(broadcast: Path, number: int) -> str | None:
+    """The run folder that counts: one that a stale holder opened has a lower fence than an earlier
+    one, and never does."""
+    newest, fence = None, 0
+    for name in run_folders(broadcast):
+        facts = read_json(broadcast / name / layout.RUN_FILE)
+        if layout.run_number(name) < number and facts and facts.get("fence", 0) >= fence:
+            newest, fence = name, facts.get("fence", 0)
+    return newest
 
 
 def _continuation(run: Path) -> tuple[int, int, list[str]]:

@@ -192,8 +192,12 @@ class Supervisor:
         except OSError as error:  # a full disk, no FFmpeg, no more processes
             logger.error("no run of %s could be started: %s", ingest_name, error)
             reason = not_started(error)
-            self._trouble = explain(reason, str(error))
             self._resume_at = self._clock() + self._backoff.after(reason, lived=0.0)
+            trouble, before = explain(reason, str(error)), self._trouble
+            self._trouble = trouble
+            if trouble != before:  # a full disk is tried every few seconds
+                self._desk.tell(EventKind.RUN_ENDED, f"No FFmpeg could be started. {trouble}")
+            self._desk.crashed(self._backoff.failures)
         else:
             if self._run is not None:
                 self._desk.tell(EventKind.RUN_STARTED, self._run.ladder, self._run.number)

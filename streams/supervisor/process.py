@@ -60,7 +60,12 @@ class Process:
                 env=child_environment(os.environ, run_id=run_id, root=root),
                 start_new_session=True,
             )
-        process = cls(child.pid, child)
+        try:
+            process = cls(child.pid, child)
+        except OSError:  # without a descriptor left nobody could watch it
+            child.kill()
+            child.wait()
+            raise
         process._cgroup = isolate(child.pid, run_id, limits)
         return process
 

@@ -115,6 +115,9 @@ class Desk(Protocol):
         self, state: BroadcastState, run: RunHandle | None, output: Output | None
     ) -> None: ...
     def run_ended(self, run: RunHandle, ending: Ending) -> None: ...
+    def crashed(self, crashes: int) -> None:
+        """So many runs in a row came to nothing; of the last not even a process came."""
+
     def plan(self, *, refuse_copy: bool, shed: int) -> None:
         """Remember what the next runs have to go without."""
 

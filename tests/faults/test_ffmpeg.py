@@ -1,14 +1,20 @@
 """FFmpeg dies, hangs, or loses the ground it stands on."""
 
+import json
 import os
 import shutil
 import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.faults.channel import SEGMENT, Channel
 from tests.faults.conftest import Stage
+from tests.faults.ledger import Entry
 
 
 def test_a_killed_ffmpeg_is_a_jump_of_two_segments_at_most(fresh: Channel) -> None:
@@ -65,3 +71,75 @@ def test_an_ffmpeg_that_ignores_term_is_killed(fresh: Channel) -> None:
 
         channel.until(frozen, 40, "a segment of a new run")
         assert fault.over() < 10 + 5 + 5 + 2 * SEGMENT
+
+
+@pytest.mark.slow_fault
+def test_an_ffmpeg_that_crashes_again_and_again_is_given_up_on_until_the_next_publish(
+    stage: Stage,
+) -> None:
+    channel = stage.channel(grace_seconds=30).begin()
+    started = time.monotonic()
+
+    def failed() -> bool:
+        for encoder in channel.encoders():
+            with suppress(ProcessLookupError):
+                os.kill(encoder.pid, signal.SIGSEGV)
+        return bool(channel.row["state"] == "failed")
+
+    channel.until(failed, 120, "it is given up on")
+    row, runs = channel.row, channel.record.runs(channel.name)
+    assert "8 times in a row" in row["end_note"]
+    assert "SIGSEGV" in row["end_note"]
+    assert {run["end_reason"] for run in runs} == {"encoder_crashed"}
+    channel.note(
+        Entry("FFmpeg crashes again and again: given up on", None, None,
+              time.monotonic() - started, f"after {len(runs)} runs")
+    )  # fmt: skip
+    # Nothing is tried while the publisher stays; another publish is another try.
+    assert channel.publisher.publishing
+    channel.publisher.stop()
+    began = time.monotonic()
+    channel.publisher.start()
+    channel.until(lambda: channel.row["state"] == "live", 30, "it is on air again")
+    channel.note(Entry("the next publish after that", None, None, time.monotonic() - began))
+    assert channel.row["_id"] == row["_id"]
+    channel.is_sound()
+
+
+@pytest.mark.slow_fault
+def test_an_ffmpeg_slower_than_real_time_is_replaced_by_one_that_makes_less(stage: Stage) -> None:
+    """It gets a twentieth of a core, until its successor comes."""
+    channel = stage.channel(size="854x480").begin()
+    before = channel.encoder()
+    ladder = len(json.loads(channel.record.runs(channel.name)[0]["renditions"]))
+    assert ladder > 1
+    with channel.fault("FFmpeg slower than real time") as fault, slowed(before.pid):
+        channel.until(lambda: channel.record.runs(channel.name)[0]["number"] > 1, 90, "a new run")
+        channel.await_new_run(before)
+        fault.over()
+    runs = channel.record.runs(channel.name)
+    assert runs[1]["end_reason"] == "slow"
+    assert len(json.loads(runs[0]["renditions"])) == ladder - 1
+    assert any(line.startswith("shed: ") for line in channel.record.events(channel.name))
+    assert "too slow" in channel.row["ladder_note"]
+
+
+@contextmanager
+def slowed(pid: int) -> Iterator[None]:
+    """The process runs for 5 ms in every 100 meanwhile."""
+    over = threading.Event()
+
+    def work() -> None:
+        with suppress(ProcessLookupError):
+            while not over.wait(0.005):
+                os.kill(pid, signal.SIGSTOP)
+                over.wait(0.095)
+                os.kill(pid, signal.SIGCONT)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

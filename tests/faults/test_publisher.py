@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.acceptance.stack import until
 from tests.faults.channel import SEGMENT, Channel
 from tests.faults.conftest import GRACE, Stage
 from tests.faults.ledger import Entry
+from tests.faults.workers import frozen
 
 
 def test_a_publisher_that_returns_in_time_continues_the_same_playlist(stage: Stage) -> None:
@@ -54,6 +56,40 @@ def test_with_takeover_the_second_publisher_wins_at_once(stage: Stage) -> None:
     assert channel.row["_id"] == broadcast
     assert fault.losses is not None
     assert fault.losses.discontinuities == 1
+
+
+@pytest.mark.slow_fault
+@pytest.mark.parametrize("takeover", [0, 1])
+def test_a_restarted_encoder_is_let_in_while_nginx_still_holds_the_dead_one(
+    stage: Stage, takeover: int
+) -> None:
+    """Whether or not others may take over: who sends nothing is nobody."""
+    channel = stage.channel(takeover=takeover).begin()
+    before, dead, broadcast = channel.encoder(), channel.publisher, channel.row["_id"]
+    word = "with" if takeover else "without"
+    with channel.fault(f"a dead publisher's encoder restarts, {word} takeover") as fault:
+        os.kill(dead.pid, signal.SIGSTOP)
+        died = time.monotonic()
+        channel.until(lambda: time.monotonic() - died > 1, 2, "what it sent last has come")
+        channel.publisher = stage.publisher(channel.name).start()
+        channel.await_new_run(before)
+        # nginx itself lets go of a silent one after ten seconds.
+        assert fault.over() < 9
+        os.kill(dead.pid, signal.SIGKILL)
+    assert channel.publisher.publishing
+    assert channel.row["_id"] == broadcast
+
+
+@pytest.mark.slow_fault
+def test_of_two_publishers_in_the_same_moment_one_is_on_air(stage: Stage) -> None:
+    name = stage.name()
+    both = [stage.publisher(name), stage.publisher(name)]
+    for publisher in both:
+        publisher.start()
+    channel = stage.on(name, both[0]).await_air()
+    until(lambda: sum(p.publishing for p in both) == 1, 15, "one was refused")
+    assert len(stage.record.broadcasts(name)) == 1
+    channel.is_sound()
 
 
 @pytest.mark.slow_fault
@@ -145,6 +181,24 @@ def test_an_ingest_whose_worker_alone_dies_is_noticed(stage: Stage) -> None:
         fault.over()
     assert fault.losses is not None
     assert fault.losses.discontinuities == 1
+
+
+@pytest.mark.slow_fault
+def test_an_ingest_that_stands_still_for_a_moment_ends_nothing(stage: Stage) -> None:
+    """Neither /stat nor media come out of it; the publisher waits."""
+    channel = stage.channel(grace_seconds=30).begin()
+    broadcast = channel.row["_id"]
+    with channel.fault("ingest frozen (SIGSTOP) for 8 s") as fault, ExitStack() as still:
+        for pid in channel.stack.children(channel.stack.pids()["ingest"]):
+            still.enter_context(frozen(pid))
+        thawed_at = time.monotonic() + 8
+        until(lambda: time.monotonic() > thawed_at, 9, "it has stood still")
+        still.close()
+        goal, began = channel.newest_or(0) + 2, time.monotonic()
+        until(lambda: channel.newest_or(0) >= goal, 30, "the playlist goes on")
+        fault.recovered = time.monotonic() - began
+    assert channel.publisher.publishing
+    assert channel.row["_id"] == broadcast
 
 
 def kill_ingest(channel: Channel) -> None:

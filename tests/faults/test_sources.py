@@ -22,6 +22,8 @@ SOURCES = {
     "audio that comes 5 s late": (*PICTURE, "-itsoffset", "5", *SOUND, *h264(50), *AAC),
     "853x481, 4:4:4": (*moving("853x481", 25), *SOUND, *h264(50, pixels="yuv444p"), *AAC),
     "variable frame rate": (*PICTURE, *SOUND, *UNSTEADY, *h264(50), *AAC),
+    "B-frames": (*PICTURE, *SOUND, *h264(50), "-tune", "film", "-bf", "3", *AAC),
+    "key frame every 240 s": (*PICTURE, *SOUND, *h264(6000), *AAC),
     "one frame a second": (*moving("640x360", 1), *SOUND, *h264(2), *AAC),
     "key frame every 10 s": (*PICTURE, *SOUND, *h264(250), *AAC),
     "key frame every 8.3 s (OBS's default)": (*moving("640x360", 30), *SOUND, *h264(250), *AAC),
@@ -41,8 +43,10 @@ def test_an_odd_source_plays(stage: Stage, what: str) -> None:
         fault.recovered, fault.remark = playable, "recovered: publish to first playlist"
     assert fault.losses is not None
     assert fault.losses.stalled == 0.0
-    assert fault.losses.lost == 0.0
-    assert len(channel.record.runs(channel.name)) <= 2
+    runs = len(channel.record.runs(channel.name))
+    assert runs <= 2
+    # One that suits the source better takes over right before a key frame.
+    assert fault.losses.lost <= 1.5 * (runs - 1)
     # Players begin three of them behind the live edge.
     assert channel.playlist().target <= 4
 

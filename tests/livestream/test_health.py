@@ -1,10 +1,16 @@
 """Health: Redis and the database are real here; worker and ingest do not run."""
 
+from datetime import timedelta
+
 import pytest
 from django.conf import LazySettings
+from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 
 from livestream import health
+from streams.foreman import RECONCILED_AT
+from streams.models import Broadcast, Stream
 from streams.origin.pressure import Watermark
 
 
@@ -78,3 +84,16 @@ def test_without_redis_the_ingest_is_not_blamed(
         }
     }
     assert health.ingest() == "0 publishing"
+
+
+@pytest.mark.django_db
+def test_broadcasts_that_nobody_drives_are_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health.current_app.control, "ping", lambda **_: [{"worker": "pong"}])
+    cache.set(RECONCILED_AT, timezone.now().timestamp())
+    stream = Stream.objects.create(name="s")
+    late = timezone.now() - timedelta(minutes=1)
+    Broadcast.objects.create(stream=stream, open_key=stream.pk, lease_until=late)
+    with pytest.raises(health.Unwell, match="nobody drives 1"):
+        health.worker()
+    Broadcast.objects.update(lease_until=timezone.now())
+    assert health.worker() == "answers"

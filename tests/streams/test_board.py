@@ -200,3 +200,40 @@ def test_its_thread_looks_for_a_hundred_others(clock: FakeClock) -> None:
         thread.join(20)
     board.stop()
     assert len(rows) == 100
+
+
+def test_a_look_that_fails_is_survived(
+    board: Board, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All leases of a worker hang on the thread that looks."""
+    held = hold(board)
+
+    def fail(*_: object) -> None:
+        raise KeyError("a bug")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(board, "_read", fail)
+        board.look()
+        with pytest.raises(Unavailable):
+            board.row(held)
+    clock.now += 0.1
+    board.look()
+    assert board.row(held).pk == held.broadcast_id
+
+
+def test_who_hangs_is_absent_but_not_who_waits_for_the_record(
+    board: Board, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = hold(board)
+    clock.now += ABSENT_AFTER
+    assert board.is_absent(held.broadcast_id)
+
+    def away(*_: object) -> None:
+        raise DatabaseError("locked")
+
+    with monkeypatch.context() as locked:
+        locked.setattr(board, "_read", away)
+        board.look()
+    assert not board.is_absent(held.broadcast_id)
+    clock.now += ABSENT_AFTER
+    assert board.is_absent(held.broadcast_id)

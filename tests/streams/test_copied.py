@@ -98,3 +98,14 @@ def test_a_second_key_frame_that_never_comes_is_far_away(folder: Folder) -> None
     assert KeyFrames.of(folder.path).distance(written=4.0) is None
     assert KeyFrames.of(folder.path).distance(written=11.0) == copied.NO_KEY_FRAME_FOR
     assert not KeyFrames.of(folder.path).due
+
+
+def test_key_frames_too_rare_to_wait_for_settle_a_run_without_the_copy(folder: Folder) -> None:
+    trial = Trial(LADDER)
+    folder.encode(7)
+    folder.note(0.0, ago=59.0)
+    assert not trial.look(folder.path)
+    assert (trial.hidden, trial.over) == (True, False)
+    folder.note(0.0, ago=61.0)
+    assert not trial.look(folder.path)
+    assert (trial.hidden, trial.over) == (True, True)

@@ -1,5 +1,6 @@
 """The crew drives what it takes: once, until it is told to stop. The FFmpeg is a stand-in."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,12 +10,13 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from streams import studio
+from streams import board, studio
 from streams.crew import Crew
+from streams.desk import BroadcastDesk
 from streams.ingest_node import IngestNode
 from streams.models import Broadcast, Event, Run, Stream
 from streams.supervisor.process import Process, find_runs
-from streams.supervisor.roles import RunHandle
+from streams.supervisor.roles import Orders, RunHandle
 from streams.supervisor.states import RunState
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -151,3 +153,53 @@ def test_a_stop_by_hand_is_carried_out_and_the_broadcast_closed(
     assert live(tmp_path) == []
     assert Run.objects.get().state == RunState.ENDED
     assert Event.objects.filter(kind="ended").exists()
+
+
+def test_a_supervisor_that_hangs_is_replaced_and_its_ffmpeg_goes_on(
+    crews: Callable[[], Crew], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crew, broadcast = crews(), add()
+    hang, hangs = threading.Event(), threading.Event()
+
+    def orders(self: BroadcastDesk) -> Orders:
+        if self._lease.fence == 1 and live(tmp_path):
+            hangs.set()
+            hang.wait(30)
+        return told(self)
+
+    told = BroadcastDesk.orders
+    monkeypatch.setattr(BroadcastDesk, "orders", orders)
+    monkeypatch.setattr(board, "ABSENT_AFTER", 0.5)
+    try:
+        crew.take(broadcast.pk)
+        before = until(lambda: live(tmp_path), "a run")
+        assert hangs.wait(10)
+        Broadcast.objects.update(lease_until=timezone.now())
+        until(lambda: crew.take(broadcast.pk) and fence(broadcast) == 2, "another supervisor")
+        until(lambda: Event.objects.filter(kind="adopted").exists(), "the adoption")
+    finally:
+        hang.set()
+    # The first one finds that its lease is lost, and that its run was adopted.
+    until(lambda: len(crew._threads) == 1, "the first supervisor has gone")
+    assert live(tmp_path) == before
+    assert crew.driven == 1
+
+
+def fence(broadcast: Broadcast) -> int:
+    broadcast.refresh_from_db()
+    return broadcast.fence
+
+
+def test_without_a_thread_left_the_lease_is_given_back(
+    crews: Callable[[], Crew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    crew, broadcast = crews(), add()
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", fail)
+        assert not crew.take(broadcast.pk)
+    broadcast.refresh_from_db()
+    assert (broadcast.holder, crew.driven) == ("", 0)
+    assert crew.take(broadcast.pk)

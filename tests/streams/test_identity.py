@@ -7,6 +7,8 @@ import pytest
 
 from streams import identity
 
+NAMESPACE = os.readlink("/proc/self/ns/pid").strip("pid:[]")
+
 
 def test_a_worker_at_work_is_not_dead() -> None:
     assert not identity.is_dead(identity.make())
@@ -19,7 +21,7 @@ def test_two_names_are_never_the_same() -> None:
 def renamed(**changes: str) -> str:
     parts = dict(
         zip(
-            ("host", "namespace", "pid", "started", "nonce"),
+            ("host", "world", "pid", "started", "nonce"),
             identity.make().split(":"),
             strict=True,
         )
@@ -45,7 +47,15 @@ def test_a_zombie_is_dead() -> None:
 
 
 @pytest.mark.parametrize(
-    "holder", ["", "worker", renamed(host="elsewhere", pid="1"), renamed(namespace="1", pid="1")]
+    "holder",
+    [
+        "",
+        "worker",
+        renamed(host="elsewhere", pid="1"),
+        renamed(world=f"1-{identity.make().split('-')[-1][:8]}", pid="1"),
+        # Another machine of the same name, or this one before it was restarted.
+        renamed(world=f"{NAMESPACE}-00000000", pid="1"),
+    ],
 )
 def test_others_are_not_ours_to_judge(holder: str) -> None:
     assert not identity.is_dead(holder)

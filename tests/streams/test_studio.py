@@ -1,5 +1,6 @@
 """What the studio makes of a publisher, on a host with room and on a full one."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -16,7 +17,9 @@ from streams.ladder.source import Audio, Source, Video
 from streams.ladder.stat import Publisher
 from streams.models import Broadcast, Event, Run, Stream
 from streams.studio import BroadcastStudio
-from streams.supervisor.roles import RunHandle
+from streams.supervisor.ending import explain
+from streams.supervisor.roles import LeaseLost, RunHandle
+from streams.supervisor.states import EndReason
 
 # The studio gives connections back, so there is no transaction around a test.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -126,3 +129,97 @@ def test_what_was_shed_is_left_out(broadcast: Broadcast, start: Start) -> None:
     assert start().ladder == "1080p, 360p"
     broadcast.refresh_from_db()
     assert "too slow" in broadcast.ladder_note
+
+
+def test_a_run_without_an_ffmpeg_leaves_no_open_row(
+    studio: BroadcastStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would count as load, and its broadcast as one that has a run."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(OSError, match="ffmpeg"):
+        studio.start("in")
+    run = Run.objects.get()
+    assert (run.state, run.end_reason) == ("ended", "encoder_crashed")
+    assert "ffmpeg" in run.log_tail
+    assert capacity.load().used == 0.0
+
+
+def test_a_row_that_was_left_open_is_closed_by_the_next_start(
+    broadcast: Broadcast, start: Start
+) -> None:
+    left = Run.objects.create(broadcast=broadcast, number=1, fence=1, host=identity.HOST, cpu=3.0)
+    run = start()
+    left.refresh_from_db()
+    assert (left.state, left.end_reason, run.number) == ("ended", "lost", 2)
+
+
+def test_a_run_that_was_lost_is_told_of_with_its_last_words(
+    broadcast: Broadcast, studio: BroadcastStudio, start: Start
+) -> None:
+    run = start()
+    (run.folder / "ffmpeg.log").write_text("last words")
+    run.process.put_down(0)
+    assert studio.adopt() is None
+    lost = Run.objects.get()
+    assert (lost.state, lost.end_reason, lost.log_tail) == ("ended", "lost", "last words")
+    event = Event.objects.get(kind="run_ended")
+    assert (event.run_number, event.text) == (1, explain(EndReason.LOST, ""))
+
+
+def test_a_run_that_ended_while_nobody_watched_has_the_reason_it_left(
+    studio: BroadcastStudio, start: Start
+) -> None:
+    run = start()
+    (run.folder / "ffmpeg.log").write_text("av_interleaved_write_frame(): No space left on device")
+    run.process.put_down(0)
+    studio.adopt()
+    assert Run.objects.get().end_reason == "disk_full"
+
+
+def successor(broadcast: Broadcast, root: Path) -> BroadcastStudio:
+    """Another worker's, once the lease has run out."""
+    Broadcast.objects.update(lease_until=timezone.now())
+    held = lease.acquire(broadcast.pk, identity.make())
+    assert held is not None
+    return BroadcastStudio(held, FakeNode(), root)  # type: ignore[arg-type]
+
+
+def test_a_stale_holder_adopts_nothing_of_its_successors(
+    broadcast: Broadcast, studio: BroadcastStudio, start: Start, tmp_path: Path
+) -> None:
+    run = start()
+    later = successor(broadcast, tmp_path / "hls")
+    adopted = later.adopt()
+    assert adopted is not None
+    for attempt in (studio.adopt, lambda: studio.start("in")):
+        with pytest.raises(LeaseLost):
+            attempt()
+    row = Run.objects.get()
+    assert (row.fence, row.state) == (2, "starting")
+    assert not run.process.exited
+    adopted.process.leave()
+
+
+def test_a_stale_holder_that_was_already_past_its_check_takes_nothing_over(
+    broadcast: Broadcast, studio: BroadcastStudio, start: Start, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Frozen right after it had renewed its lease; now it believes that it has it."""
+    run = start()
+    adopted = successor(broadcast, tmp_path / "hls").adopt()
+    assert adopted is not None
+    monkeypatch.setattr(lease, "renew", lambda held: True)
+    assert studio.adopt() is None
+    started = studio.start("in")
+    assert started is not None
+    started.process.put_down(0)
+    row = Run.objects.get(pk=run.run_id)
+    assert (row.fence, row.state) == (2, "starting")
+    assert not run.process.exited
+    # What it began after that does not count: the good run's folder has a later fence.
+    fences = [
+        json.loads((folder / "run.json").read_text())["fence"]
+        for folder in (run.folder, started.folder)
+    ]
+    assert fences == [2, 1]
+    adopted.process.leave()

@@ -12,8 +12,10 @@ from django.utils import timezone
 from streams.identity import HOST
 from streams.models import Broadcast, Run
 from streams.origin import run_folder
+from streams.supervisor.ending import farewell
 from streams.supervisor.process import Process, find_runs
-from streams.supervisor.states import EndReason
+from streams.supervisor.states import EndReason, EventKind
+from streams.timeline import note
 
 
 class Command(BaseCommand):
@@ -40,5 +42,6 @@ class Command(BaseCommand):
             ).update(**broadcast.closing(EndReason.REQUESTED, now))
             if closed:
                 Run.settle(broadcast, EndReason.REQUESTED, now)
+                note(broadcast.pk, EventKind.ENDED, farewell(EndReason.REQUESTED))
                 run_folder.end_broadcast(root, broadcast.stream.name, broadcast.pk.hex, now)
                 self.stdout.write(f"ended the broadcast of {broadcast.stream.name}")

@@ -279,6 +279,10 @@ def test_an_adaptive_rung_above_the_source_becomes_next_to_nothing(clip: Clip, r
     assert size(made.whole("90p")) == (160, 90)
 
 
+def test_the_lowest_adaptive_rung_is_never_next_to_nothing(clip: Clip, run: Run) -> None:
+    assert size(run(clip("107x60"), guessed=GUESS).whole("90p")) == (106, 60)
+
+
 @pytest.mark.parametrize(("rate", "gop"), [("30", 60), ("30000/1001", 60), ("25", 25)])
 def test_an_adaptive_ladder_is_cut_where_two_second_key_frames_are(
     rate: str, gop: int, clip: Clip, run: Run

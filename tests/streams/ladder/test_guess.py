@@ -74,3 +74,14 @@ def test_an_adaptive_run_does_not_do_for_a_source_that_cannot_be_copied() -> Non
 
 def test_nor_for_sound_alone() -> None:
     assert turned_out(LADDER(UNKNOWN), LADDER(dataclasses.replace(HD, video=None))) is None
+
+
+def test_a_source_too_small_for_another_rendition_gets_one_of_its_own_size() -> None:
+    """Should its key frames be too far apart for a copy, there is something to show."""
+    small = dataclasses.replace(HD, video=Video("h264", 427, 240, 25.0))
+    found = turned_out(LADDER(UNKNOWN), LADDER(small))
+    assert found is not None
+    assert [(r.name, r.video, r.width, r.height) for r in found] == [
+        ("1080p", "copy", 427, 240),
+        ("360p", "x264", 426, 240),
+    ]

@@ -84,7 +84,7 @@ class Station:
         self.runs = 0
         self.folder = run_folder.open_broadcast(root, STREAM, BROADCAST, NOON, 30)
 
-    def open_run(self, *names: str) -> Writer:
+    def open_run(self, *names: str, fence: int = 0) -> Writer:
         self.runs += 1
         opened = run_folder.open_run(
             self.root,
@@ -94,6 +94,7 @@ class Station:
             self.runs,
             [rendition(name) for name in names],
             2,
+            fence=fence,
         )
         return Writer(opened.folder, names, NOON + timedelta(minutes=10 * self.runs))
 

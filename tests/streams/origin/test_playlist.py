@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.origin import playlist
+from streams.origin import playlist, run_folder
 from streams.origin.collector import Rule, collect
 from streams.origin.disk import Disk
 from tests.streams.origin import rfc8216
@@ -115,6 +115,20 @@ def test_a_stale_writer_adds_nothing(station: Station) -> None:
     before = listed(station)
     stale.write(3)
     assert listed(station) == before
+
+
+def test_a_run_begun_by_a_stale_holder_cuts_nothing_short(station: Station) -> None:
+    """It was about to begin one when it was frozen; meanwhile another has adopted the good one."""
+    good = station.open_run(*LADDER, fence=5).write(5)
+    run_folder.adopt_run(good.folder, 6)
+    station.open_run(*LADDER, fence=5).write(1)
+    good.write(3)
+    assert numbers(station) == list(range(8))
+    before = listed(station)
+    station.open_run(*LADDER, fence=6).write(1)
+    good.write(4)  # no longer public: the next one began
+    assert numbers(station) == list(range(9))
+    rfc8216.check_update(before, listed(station))
 
 
 def test_segments_a_stale_writer_deleted_are_not_listed(station: Station) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from streams.origin import run_folder
+from streams.origin.run_folder import Before
 from tests.streams.origin.conftest import BROADCAST, NOON, STREAM, Station, rendition
 
 OTHER = "f" * 32
+LOST = Before(number=1, sequence=33, discontinuities=1)
 
 
 def facts(folder: Path) -> dict[str, Any]:
@@ -109,7 +111,7 @@ def test_numbers_go_on_when_the_folders_before_are_lost(station: Station) -> Non
     station.open_run("720p").write(3)
     shutil.rmtree(station.folder)
     station.folder.mkdir()
-    opened = run_folder.open_run(station.root, STREAM, BROADCAST, "c" * 32, 2, [], 2, floor=(33, 1))
+    opened = run_folder.open_run(station.root, STREAM, BROADCAST, "c" * 32, 2, [], 2, before=LOST)
     found = facts(opened.folder)
     assert (found["first_sequence"], found["discontinuity_sequence"]) == (33, 1)
     assert opened.first_sequence == 33
@@ -117,7 +119,7 @@ def test_numbers_go_on_when_the_folders_before_are_lost(station: Station) -> Non
 
 def test_the_folders_count_where_they_are_there(station: Station) -> None:
     station.open_run("720p").write(3)
-    opened = run_folder.open_run(station.root, STREAM, BROADCAST, "c" * 32, 2, [], 2, floor=(33, 1))
+    opened = run_folder.open_run(station.root, STREAM, BROADCAST, "c" * 32, 2, [], 2, before=LOST)
     assert opened.first_sequence == 3
 
 
@@ -125,6 +127,8 @@ def test_numbers_do_not_go_back_when_the_folder_right_before_is_lost(station: St
     station.open_run("720p").write(3)
     lost = station.open_run("720p").write(20)
     shutil.rmtree(lost.folder)
-    opened = run_folder.open_run(station.root, STREAM, BROADCAST, "c" * 32, 3, [], 2, floor=(53, 2))
+    opened = run_folder.open_run(
+        station.root, STREAM, BROADCAST, "c" * 32, 3, [], 2, before=Before(2, 53, 2)
+    )
     found = facts(opened.folder)
     assert (found["first_sequence"], found["discontinuity_sequence"]) == (53, 2)

@@ -56,6 +56,9 @@ class FakeDesk:
     def run_ended(self, run: RunHandle, ending: Ending) -> None:
         self.log.append((ending.reason, ending.exit_code, ending.log))
 
+    def crashed(self, crashes: int) -> None:
+        self.log.append(("crashed", crashes))
+
     def plan(self, *, refuse_copy: bool, shed: int) -> None:
         self.log.append(("plan", refuse_copy, shed))
 
@@ -230,6 +233,16 @@ def test_a_full_disk_is_tried_again_with_back_off(world: World) -> None:
     assert world.studio.runs == []
     assert world.after(0.5)
     assert len(world.studio.runs) == 1
+
+
+def test_a_run_that_cannot_be_started_counts_as_a_crash_and_is_told_of_once(world: World) -> None:
+    world.studio.error = FileNotFoundError(2, "No such file or directory", "ffmpeg")
+    for _ in range(3):
+        world.after(30.0)
+    assert [e for e in world.desk.log if isinstance(e, tuple)] == [
+        ("crashed", n) for n in (1, 2, 3)
+    ]
+    assert world.desk.told == [EventKind.RUN_ENDED]
 
 
 def test_a_stopping_worker_leaves_ffmpeg_running_and_gives_the_lease_back(world: World) -> None:

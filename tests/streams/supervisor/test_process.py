@@ -136,3 +136,16 @@ def test_it_adopts_neither_another_run_nor_another_installation(
     assert Process.adopt(run_id, tmp_path / "elsewhere") is None
     assert Process.adopt(run_id, tmp_path) is not None
     assert [found.pid for found in find_runs(tmp_path)] == [process.pid]
+
+
+def test_a_process_that_nobody_could_watch_is_not_left_behind(
+    spawn: Spawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(pid: int) -> int:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "pidfd_open", fail)
+        with pytest.raises(OSError, match="Too many open files"):
+            spawn(sys.executable, "-c", SLEEPS)
+    assert list(find_runs(tmp_path)) == []
