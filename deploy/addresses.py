@@ -12,7 +12,7 @@ PORTS = {
 }
 # A name, an IPv4 address, or an IPv6 address in brackets.
 ENDPOINT = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104  # looked up only
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104  # looked up only
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Addresses:
             ports[part] = int(text)
         rtmp_bind = _numeric(os.environ.get("LIVESTREAM_RTMP_BIND") or bind)
         backend_bind = _numeric(os.environ.get("LIVESTREAM_BACKEND_BIND") or bind)
-        own = endpoint(_EVERYWHERE.get(backend_bind, backend_bind), ports["backend"])
+        own = endpoint(EVERYWHERE.get(backend_bind, backend_bind), ports["backend"])
         return cls(
             bind=_numeric(bind),
             rtmp_bind=rtmp_bind,
@@ -61,11 +61,11 @@ class Addresses:
     @property
     def local_host(self) -> str:
         """The address at which this machine's own processes reach the parts."""
-        return _EVERYWHERE.get(self.bind, self.bind)
+        return EVERYWHERE.get(self.bind, self.bind)
 
     def local(self, part: str) -> str:
         """`host:port` of a part for this machine's own processes."""
-        host = _EVERYWHERE.get(self.backend_bind, self.backend_bind)
+        host = EVERYWHERE.get(self.backend_bind, self.backend_bind)
         return endpoint(host if part == "backend" else self.local_host, int(getattr(self, part)))
 
     def listens(self, part: str) -> list[str]:

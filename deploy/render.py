@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 
-from deploy.addresses import Addresses
+from deploy.addresses import EVERYWHERE, Addresses
 from deploy.redis_server import RedisAddress
 from livestream import env as environment
 
@@ -80,14 +80,14 @@ def told_of_ingest(env: environment.Environment, addresses: Addresses) -> tuple[
     host = addresses.control.rpartition(":")[0]
     control, pull = env.ingest_url, os.environ.get("LIVESTREAM_RTMP_PULL_URL", "")
     if control.startswith("unix:"):
-        if host in ("0.0.0.0", "[::]"):
+        if host.strip("[]") in EVERYWHERE:
             raise SystemExit(
                 f"LIVESTREAM_INGEST_CONTROL={addresses.control} does not say where other hosts "
                 "reach the ingest; write this host's internal address, or LIVESTREAM_INGEST_URL="
                 "http://NAME:PORT and LIVESTREAM_RTMP_PULL_URL=rtmp://NAME:PORT/live besides."
             )
         control = f"http://{addresses.control}"
-    if not pull and addresses.rtmp_bind not in ("0.0.0.0", "::", host.strip("[]")):
+    if not pull and addresses.rtmp_bind not in (*EVERYWHERE, host.strip("[]")):
         raise SystemExit(
             f"Other hosts are to pull streams from {host}, but RTMP listens on "
             f"{addresses.rtmp_bind} only; set LIVESTREAM_RTMP_BIND."

@@ -59,12 +59,12 @@ class IngestNode:
         self,
         url: str,
         pull_url: str = "",
-        secret: str = "",
+        secret: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.url = url
         self.pull_url = pull_url
-        self._secret = secret
+        self._secret = secret or ""
         self._clock = clock
         self._lock = threading.Lock()
         self._page: _Page | None = None
