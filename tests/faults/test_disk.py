@@ -15,6 +15,7 @@ from tests.faults.conftest import SIZE
 from tests.faults.ledger import Ledger
 
 pytestmark = [
+    pytest.mark.acceptance,
     pytest.mark.slow_fault,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system"),
 ]

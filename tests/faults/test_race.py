@@ -11,6 +11,7 @@ from tests.faults.ledger import Entry, Ledger
 from tests.faults.rehearsal import Rehearsal
 
 
+@pytest.mark.acceptance
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("count", [40, pytest.param(200, marks=pytest.mark.slow_fault)])
 def test_two_workers_race_and_one_of_them_dies(tmp_path: Path, ledger: Ledger, count: int) -> None:
