@@ -203,7 +203,7 @@ def check_several_hosts(**_: Any) -> list[CheckMessage]:
             f"This host runs no {elsewhere.pop()}, and its database is a file that no other host "
             "can use.",
             hint="Set MONGODB_URI on every host of web, worker and beat.",
-            id="streams.E010",
+            id="streams.E012",
         )
     ]
 

@@ -118,7 +118,12 @@ case ${1-} in
             --schedule "$LIVESTREAM_RUN/beat-schedule"
         ;;
     courier)
-        LIVESTREAM_INGEST_SECRET=$(setting LIVESTREAM_INGEST_SECRET "")
+        secret_file=$(setting LIVESTREAM_INGEST_SECRET_FILE "")
+        if [ -n "$secret_file" ]; then
+            LIVESTREAM_INGEST_SECRET=$(cat "$secret_file")
+        else
+            LIVESTREAM_INGEST_SECRET=$(setting LIVESTREAM_INGEST_SECRET "")
+        fi
         LIVESTREAM_DELIVER_TO=$(setting LIVESTREAM_DELIVER_TO "")
         export LIVESTREAM_INGEST_SECRET LIVESTREAM_DELIVER_TO
         exec "$LIVESTREAM_VENV/bin/python" -m streams.origin.courier

@@ -55,8 +55,8 @@ def test_it_asks_the_database_only_where_that_is_wanted(monkeypatch: pytest.Monk
     [
         (["web", "worker"], "", []),
         (["ingest"], "", []),
-        (["web", "beat"], "", ["streams.E010"]),
-        (["worker"], "", ["streams.E010"]),
+        (["web", "beat"], "", ["streams.E012"]),
+        (["worker"], "", ["streams.E012"]),
         (["worker"], "mongodb://db.example.org/livestream", []),
     ],
 )
