@@ -17,7 +17,7 @@ from typing import TypeVar
 from tests import mongod
 from tests.acceptance.encoders import encoders
 from tests.answer import Answer, fetch
-from tests.deploy.installation import ROOT, free_port
+from tests.deploy.installation import ROOT, free_ports
 
 APP = ROOT / "deploy/app.sh"
 
@@ -28,7 +28,7 @@ class Stack:
     def __init__(self) -> None:
         # Short, because sockets are in it.
         self.var = Path(tempfile.mkdtemp(prefix="ls-", dir="/tmp"))
-        self.web, self.edge, self.backend, self.rtmp, self.redis = (free_port() for _ in range(5))
+        self.web, self.edge, self.backend, self.rtmp, self.redis = free_ports(5)
         self.redis_password = secrets.token_hex(16)
         self.environment = {
             "PATH": os.environ["PATH"],

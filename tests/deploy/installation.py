@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,9 +16,17 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    (port,) = free_ports(1)
+    return port
+
+
+def free_ports(count: int) -> list[int]:
+    """So many different ones."""
+    with ExitStack() as open_together:
+        listeners = [open_together.enter_context(socket.socket()) for _ in range(count)]
+        for listener in listeners:
+            listener.bind(("127.0.0.1", 0))
+        return [int(listener.getsockname()[1]) for listener in listeners]
 
 
 class Installation:
@@ -25,7 +34,8 @@ class Installation:
 
     def __init__(self, var: Path, **variables: str) -> None:
         self.var = var
-        self.ports = {part: free_port() for part in ("RTMP", "WEB", "EDGE", "BACKEND")}
+        parts = ("RTMP", "WEB", "EDGE", "BACKEND")
+        self.ports = dict(zip(parts, free_ports(len(parts)), strict=True))
         self.secret = secrets.token_urlsafe(24)
         for folder in ("run", "conf", "log", "hls", "static"):
             (var / folder).mkdir(mode=0o700, exist_ok=True)

@@ -9,7 +9,7 @@ import redis
 
 from livestream.redis_routes import Route, Sentinels
 from tests.acceptance.stack import until
-from tests.deploy.installation import free_port
+from tests.deploy.installation import free_ports
 from tests.livestream.certificates import make_certificates
 
 PASSWORD = "Of:the@Master/%"
@@ -26,8 +26,7 @@ class Group:
         self.folder = folder
         self.tls = tls
         self.authority = f"{folder}/ours.pem" if tls else ""
-        self.first, self.second = free_port(), free_port()
-        self.watchers = [free_port() for _ in range(3)]
+        self.first, self.second, *self.watchers = free_ports(5)
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.hosts = tuple(("127.0.0.1", port) for port in self.watchers)
         self.sentinels = Sentinels(self.hosts, MASTER, SENTINEL_PASSWORD)

@@ -1,7 +1,6 @@
 """A failover: real servers, and everything that uses Redis goes on with the new master."""
 
 import asyncio
-import gc
 import os
 import signal
 import subprocess
@@ -33,7 +32,7 @@ from tests.livestream.sentinels import PASSWORD, SENTINEL_PASSWORD, Group
 
 pytestmark = [
     pytest.mark.timeout(200),
-    # channels_redis leaves its connections to sentinels to the garbage collector.
+    pytest.mark.leaves_connections,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 # Quick, so that a test need not wait for a quarter of a minute.
@@ -55,9 +54,7 @@ def group(tmp_path: Path, settings: LazySettings) -> Iterator[Group]:
         yield group
     finally:
         group.stop()
-        # What is left is collected here, and not in the middle of another test.
         settings.CHANNEL_LAYERS = {"default": before}
-        gc.collect()
 
 
 # As supervisord and systemd do: kombu ends the worker when a connection is lost between a task's
