@@ -8,7 +8,7 @@ import os
 import re
 import resource
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from string import Template
 
@@ -31,6 +31,7 @@ STORE = FOLDER / "nginx/store.conf.template"
 MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/share/nginx/modules"))
 # A value must not be able to end the quotes or the line it stands in.
 UNSAFE = re.compile(r"[\"'\\;{}$\n\r]")
+UNSAFE_SHOWN = "\" ' \\ ; { } $"
 
 
 class ConfigTemplate(Template):
@@ -50,14 +51,14 @@ def fill(text: str, values: dict[str, str]) -> str:
 
 
 def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str]:
-    """The values that stand inside quotes. Raises SystemExit naming one that would break out."""
+    """The values that stand inside quotes, but for secrets. Raises SystemExit naming one that would
+    break out."""
     redis = RedisAddress.parse(env.redis.url)
     told = told_of_ingest(env, addresses)
     values = {
         "var": str(env.var),
         "run": env.run,
         "origin": env.origin,
-        "ingest_secret": env.ingest_secret,
         "ingest_node": env.ingest_node,
         "control": addresses.control,
         "store": addresses.store,
@@ -65,11 +66,30 @@ def scalars(env: environment.Environment, addresses: Addresses) -> dict[str, str
         "told_pull": told[1],
         "redis_host": "127.0.0.1" if redis.host == "localhost" else redis.host,
         "redis_port": str(redis.port),
-        "redis_password": redis.password,
     }
     for name, value in values.items():
         if UNSAFE.search(value) or (name == "run" and ":" in value):
             raise SystemExit(f"{name} ({value!r}) has a character that cannot stand in a config.")
+    return values
+
+
+def secrets(names: Collection[str], env: environment.Environment, store: bool) -> dict[str, str]:
+    """Those that these configs hold; the edge does without any. Raises SystemExit without telling
+    them."""
+    values = {}
+    if "ingest.conf" in names or store:
+        values["ingest_secret"] = env.ingest_secret
+        if not env.ingest_secret:
+            raise SystemExit(
+                "LIVESTREAM_INGEST_SECRET is not set; `./deploy/app.sh setup` makes one."
+            )
+    if "redis.conf" in names:
+        values["redis_password"] = RedisAddress.parse(env.redis.url).password
+    for name, value in values.items():
+        if UNSAFE.search(value):
+            raise SystemExit(
+                f"{name} has a character that cannot stand in a config: one of {UNSAFE_SHOWN}"
+            )
     return values
 
 
@@ -158,12 +178,8 @@ def main(names: list[str]) -> None:
     addresses = Addresses.read(env.bind)
     soft_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     values = scalars(env, addresses) | lines(env, addresses, soft_limit)
+    values |= secrets(names, env, store=bool(addresses.store))
     if "ingest.conf" in names:
-        # The edge does without any secret.
-        if not env.ingest_secret:
-            raise SystemExit(
-                "LIVESTREAM_INGEST_SECRET is not set; `./deploy/app.sh setup` makes one."
-            )
         values["rtmp_module"] = rtmp_module()
     values["control_server"] = fill(CONTROL.read_text(), values) if addresses.control else ""
     values["store_server"] = fill(STORE.read_text(), values) if addresses.store else ""

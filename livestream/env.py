@@ -37,6 +37,7 @@ class Environment:
     allowed_hosts: list[str]
     csrf_trusted_origins: list[str]
     https: bool
+    backend_bind: str
     trusted_edges: list[Network]
     var: Path
     run: str
@@ -86,6 +87,7 @@ def read() -> Environment:
         allowed_hosts=env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]),
         csrf_trusted_origins=env.list("CSRF_TRUSTED_ORIGINS", default=[]),
         https=_boolean("LIVESTREAM_HTTPS"),
+        backend_bind=env.str("LIVESTREAM_BACKEND_BIND", default=""),
         trusted_edges=_networks(env, "LIVESTREAM_TRUSTED_EDGE"),
         var=var,
         run=run,

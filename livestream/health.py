@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from threading import Lock
 
@@ -12,7 +13,7 @@ from celery import current_app
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from redis.exceptions import RedisError
@@ -73,11 +74,18 @@ def worker() -> str:
     age = time.time() - float(cache.get(RECONCILED_AT) or 0)
     if age > RECONCILER_LATE:
         raise Unwell("the foreman of no worker makes his rounds; see its log")
-    late = timezone.now() - timedelta(seconds=UNDRIVEN_FOR)
-    undriven = Broadcast.objects.filter(open_key__isnull=False, lease_until__lt=late).count()
-    if undriven:
+    if undriven := _undriven():
         raise Unwell(f"nobody drives {undriven} of the broadcasts; see the worker's log")
     return "answers"
+
+
+def _undriven() -> int:
+    """Broadcasts that nobody drives; none that are known while the database, a part of its own, is
+    away."""
+    late = timezone.now() - timedelta(seconds=UNDRIVEN_FOR)
+    with suppress(DatabaseError), pymongo.timeout(LONGEST_LOOK):
+        return Broadcast.objects.filter(open_key__isnull=False, lease_until__lt=late).count()
+    return 0
 
 
 def ingest() -> str:

@@ -1,7 +1,7 @@
 """Token buckets: how often somebody may do something. Pure; the clock is passed in.
 
 They live in one process's memory: spread over several web processes one may do as many times more.
-The edge counts for all of them together (deploy/nginx/limits.conf.template).
+The edge counts for all of them together (deploy/nginx/edge.conf.template).
 """
 
 from dataclasses import dataclass

@@ -228,3 +228,19 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+@register(Tags.security)
+def check_trusted_edges(**_: Any) -> list[CheckMessage]:
+    env = settings.ENV
+    alone = not env.backend_bind or _is_loopback(env.backend_bind)
+    if alone or env.trusted_edges or "web" not in env.processes:
+        return []
+    return [
+        Warning(
+            "Edges on other hosts ask this web, and LIVESTREAM_TRUSTED_EDGE names none of them, so "
+            "all viewers are one address to the limits of logins, API and chat.",
+            hint="Set LIVESTREAM_TRUSTED_EDGE to the addresses or the network of the edges.",
+            id="streams.W012",
+        )
+    ]

@@ -4,6 +4,7 @@ Attempts are counted for an address together with the account it tries, and for 
 Never for the account alone: whoever knows its name could keep its owner out.
 """
 
+import contextlib
 import hashlib
 import logging
 import math
@@ -64,10 +65,13 @@ class Throttle:
         return 0
 
     def forgive(self) -> None:
-        """It was the right password: what came before were its owner's mistakes."""
+        """It was the right password: what came before were its owner's mistakes, and this one was
+        no attempt to guess."""
         for cache in (caches["default"], caches["local"]):
             try:
                 cache.delete(self._keys[ACCOUNT])
+                with contextlib.suppress(ValueError):  # it was counted elsewhere, or ran out
+                    cache.decr(self._keys[ADDRESS])
             except RedisError as error:
                 logger.warning("login: an attempt could not be forgiven: %.200s", error)
 

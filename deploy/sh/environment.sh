@@ -64,13 +64,21 @@ want() { # NAME VALUE
     if ! present=$(planned "$1"); then
         ADDED+=("$1=$2")
     elif [ "$present" != "$2" ]; then
-        CONFLICTS+="  $1=$2"$'\n'
+        case $1 in
+            # What is printed here is kept in logs.
+            *_FILE) CONFLICTS+="  $1=$2"$'\n' ;;
+            SECRET_KEY | *_SECRET | *_PASSWORD | MONGODB_URI | REDIS_*URL) CONFLICTS+="  $1"$'\n' ;;
+            *) CONFLICTS+="  $1=$2"$'\n' ;;
+        esac
     fi
 }
 
 # Unless there is one already, here or in a file of its own.
 make_secret() { # NAME LENGTH
-    planned "$1" >/dev/null || planned "$1_FILE" >/dev/null || want "$1" "$(random_text "$2")"
+    # An empty line of it is one that was copied from env.example; the last line counts.
+    if [ -z "$(planned "$1")" ] && [ -z "$(planned "$1_FILE")" ]; then
+        ADDED+=("$1=$(random_text "$2")")
+    fi
 }
 
 want_domain() {

@@ -78,3 +78,31 @@ def test_the_origin_may_be_on_another_host(tmp_path: Path) -> None:
     place = Installation(tmp_path, LIVESTREAM_ORIGIN="10.1.2.3:9001")
     assert place.run("deploy.render", "live.conf", "edge.conf").returncode == 0
     assert 'server "10.1.2.3:9001"' in (tmp_path / "conf/edge.conf").read_text()
+
+
+def test_a_password_that_only_redis_needs_stops_no_edge(tmp_path: Path) -> None:
+    place = Installation(tmp_path, REDIS_URL="redis://:hunter%242%3Bx@10.0.0.5:6379/0")
+    assert place.run("deploy.render", "ingest.conf", "edge.conf").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "variables"),
+    [
+        ("redis.conf", {"REDIS_URL": "redis://:hunter%242%3Bx@localhost:6379/0"}),
+        ("ingest.conf", {"LIVESTREAM_INGEST_SECRET": "hunter$2;x"}),
+    ],
+)
+def test_a_secret_that_cannot_stand_in_a_config_is_not_shown(
+    tmp_path: Path, config: str, variables: dict[str, str]
+) -> None:
+    run = Installation(tmp_path, **variables).run("deploy.render", config)
+    assert run.returncode != 0
+    assert "has a character" in run.stderr
+    assert "hunter" not in run.stderr + run.stdout
+
+
+def test_a_store_without_a_secret_is_refused(tmp_path: Path) -> None:
+    place = Installation(tmp_path, LIVESTREAM_INGEST_SECRET="", LIVESTREAM_STORE="127.0.0.1:8092")
+    run = place.run("deploy.render", "edge.conf")
+    assert run.returncode != 0
+    assert "LIVESTREAM_INGEST_SECRET" in run.stderr

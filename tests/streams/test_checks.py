@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,23 @@ def test_check_deploy_is_silent_unless_something_is_wrong(
     )
     assert re.findall(r"\((\S+\.[EW]\d+)\)", run.stderr) == found
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("bind", "edges", "processes", "warned"),
+    [
+        ("", "", ["web"], []),
+        ("127.0.0.1", "", ["web"], []),
+        ("10.77.0.20", "", ["web"], ["streams.W012"]),
+        ("10.77.0.20", "10.77.0.30", ["web"], []),
+        ("10.77.0.20", "", ["ingest"], []),
+    ],
+)
+def test_a_web_that_edges_ask_from_elsewhere_has_to_know_them(
+    settings: LazySettings, bind: str, edges: str, processes: list[str], warned: list[str]
+) -> None:
+    networks = [ip_network(edges)] if edges else []
+    settings.ENV = replace(
+        settings.ENV, backend_bind=bind, trusted_edges=networks, processes=processes
+    )
+    assert ids(checks.check_trusted_edges()) == warned

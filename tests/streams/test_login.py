@@ -157,3 +157,9 @@ def test_passwords_are_kept_by_argon2_and_older_ones_become_so(settings: LazySet
     assert is_in(log_in(OWNER, PASSWORD))
     root.refresh_from_db()
     assert identify_hasher(root.password).algorithm == "argon2"
+
+
+def test_a_right_password_is_no_attempt() -> None:
+    """People behind one address log in as often as they like."""
+    for _ in range(ADDRESS.attempts + 5):
+        assert is_in(log_in(OWNER, PASSWORD))

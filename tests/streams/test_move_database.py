@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from chat.models import Message
 from streams import transfer
+from streams.management.commands import move_database
 from streams.models import Broadcast, Event, Run, Stream, StreamKey, User
 from tests import mongod
 from tests.deploy.installation import ROOT
@@ -200,3 +201,11 @@ def test_what_lost_its_parent_stays_behind(registry: Stream, tmp_path: Path) -> 
     code = "from streams.models import Stream; print(Stream.objects.get().owner_id)"
     file = str(tmp_path / "x.sqlite3")
     assert there(code, MONGODB_URI="", LIVESTREAM_SQLITE=file) == "None"
+
+
+def test_the_file_that_names_the_database_in_use_is_not_asked_for_the_other_one(
+    tmp_path: Path,
+) -> None:
+    for to in (f"{tmp_path}/there.sqlite3", "mongodb://elsewhere/there"):
+        environment = move_database._environment(to)
+        assert (environment["MONGODB_URI_FILE"], environment["MONGODB_NAME"]) == ("", "")

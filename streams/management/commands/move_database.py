@@ -7,6 +7,7 @@ import subprocess
 import sys
 from argparse import SUPPRESS
 from collections import Counter
+from getpass import getpass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Command(BaseCommand):
             return
         if not to:
             raise CommandError("Say where to: --to mongodb://HOST/NAME, or --to FILE.sqlite3.")
-        target = _environment(sys.stdin.readline().strip() if to == "-" else to)
+        target = _environment(_asked() if to == "-" else to)
         if Broadcast.objects.filter(open_key__isnull=False).exists():
             raise CommandError(
                 "Something is on air, and would go on in this database. Stop it: "
@@ -58,19 +59,27 @@ class Command(BaseCommand):
         self.stdout.write(_what_next(target))
 
 
+def _asked() -> str:
+    """Not shown while it is typed."""
+    if sys.stdin.isatty():
+        return getpass("The other database's address: ").strip()
+    return sys.stdin.readline().strip()
+
+
 def _environment(to: str) -> dict[str, str]:
     """What the other database's processes have in their environment."""
     if to.startswith(("mongodb://", "mongodb+srv://")):
-        target = {"MONGODB_URI": to, "MONGODB_NAME": ""}
+        target = {"MONGODB_URI": to}
     elif "://" in (path := to.removeprefix("sqlite://")) or not path:
         raise CommandError("--to takes mongodb://…, mongodb+srv://…, or the path of a SQLite file.")
     else:
         file = str(Path(path).resolve())
-        target = {"MONGODB_URI": "", "MONGODB_NAME": "", "LIVESTREAM_SQLITE": file}
+        target = {"MONGODB_URI": "", "LIVESTREAM_SQLITE": file}
     here = connection.settings_dict
     if str(here["NAME"]) == target.get("LIVESTREAM_SQLITE") or here.get("HOST") == to:
         raise CommandError("That is the database in use.")
-    return target
+    # Of the database in use.
+    return target | {"MONGODB_URI_FILE": "", "MONGODB_NAME": ""}
 
 
 def _send(target: dict[str, str]) -> transfer.Sender:
