@@ -2,6 +2,7 @@
 
 import os
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.asgi import get_asgi_application
 
@@ -11,7 +12,10 @@ django = get_asgi_application()
 # Models can be imported only now.
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from channels.security.websocket import (  # noqa: E402
+    AllowedHostsOriginValidator,
+    WebsocketDenier,
+)
 from django.conf import settings  # noqa: E402
 from starlette.applications import Starlette  # noqa: E402
 from starlette.routing import Mount  # noqa: E402
@@ -33,12 +37,25 @@ static = Starlette(
 )
 rooms = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
 rooms_for_browsers = AllowedHostsOriginValidator(rooms)
+nobody = WebsocketDenier()
 
 
 async def websocket(scope: Any, receive: Any, send: Any) -> None:
     """Browsers always send an Origin, and only of our own pages; other programs send none."""
-    from_browser = any(name == b"origin" for name, _ in scope["headers"])
-    await (rooms_for_browsers if from_browser else rooms)(scope, receive, send)
+    origins = [value for name, value in scope["headers"] if name == b"origin"]
+    if not all(map(_is_url, origins)):
+        await nobody(scope, receive, send)
+        return
+    await (rooms_for_browsers if origins else rooms)(scope, receive, send)
+
+
+def _is_url(origin: bytes) -> bool:
+    """The validator raises what parsing raises."""
+    try:
+        urlsplit(origin.decode("latin1"))
+    except ValueError:
+        return False
+    return True
 
 
 async def http(scope: Any, receive: Any, send: Any) -> None:

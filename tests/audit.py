@@ -6,6 +6,7 @@ why it does not concern us.
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 25  # seconds
+PATIENCE = 60  # seconds
 # Advisory -> why it does not concern us, and until when.
 EXCEPTIONS: dict[str, str] = {}
 
@@ -39,7 +40,7 @@ def judge_pip(said: Output) -> Verdict:
     try:
         packages = json.loads(said.out)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        return Verdict(notes=[f"Python's advisories could not be asked: {_last_line(said)}"])
+        return _unanswered("Python's advisories", said)
     verdict = Verdict()
     for package in packages:
         for found in package.get("vulns", []):
@@ -62,7 +63,7 @@ def judge_npm(said: Output) -> Verdict:
     try:
         vulnerable = json.loads(said.out)["vulnerabilities"]
     except (ValueError, KeyError, TypeError):
-        return Verdict(notes=[f"npm's advisories could not be asked: {_last_line(said)}"])
+        return _unanswered("npm's advisories", said)
     verdict = Verdict()
     for name, found in vulnerable.items():
         # A name in `via` is another package of the list; an object is the advisory itself.
@@ -75,6 +76,20 @@ def judge_npm(said: Output) -> Verdict:
 def judge_bandit(said: Output) -> Verdict:
     """Needs no network: whatever is not clean is a finding."""
     return Verdict() if said.status == 0 else Verdict(findings=[said.out or said.err])
+
+
+# What tools say of a service that is away, or does not speak their protocol.
+AWAY = re.compile(
+    r"no answer within|no route|unreachable|connect|network|resolve|time.?out|ENOTFOUND|EAI_AGAIN|ECONNRE|\b[45]\d\d\b",
+    re.I,
+)
+
+
+def _unanswered(what: str, said: Output) -> Verdict:
+    """A tool that is missing or says something else is a failure: nothing was looked up."""
+    text = f"{what} could not be asked: {_last_line(said)}"
+    away = AWAY.search(said.err) or AWAY.search(_last_line(said))
+    return Verdict(notes=[text]) if away else Verdict(findings=[text])
 
 
 def _last_line(said: Output) -> str:

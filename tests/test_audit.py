@@ -79,3 +79,18 @@ def test_our_own_weak_spot_is_found(tmp_path: Any) -> None:
     found = judge(run([*command, str(tmp_path)])).findings
     assert "B605" in found[0]
     assert judge_bandit(run(command)).findings == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Output(1, "", "/usr/bin/python: No module named pip_audit"),
+        Output(1, "", "[Errno 2] No such file or directory: 'npm'"),
+        Output(0, "{}", ""),
+    ],
+)
+def test_a_tool_that_looked_nothing_up_is_a_finding(said: Output) -> None:
+    for judge in (judge_pip, judge_npm):
+        verdict = judge(said)
+        assert verdict.notes == []
+        assert "could not be asked" in verdict.findings[0]

@@ -20,7 +20,13 @@ async def test_static_files_that_are_not_there_are_404(path: str) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("origin", "welcome"),
-    [(None, True), ("http://localhost:3000", True), ("https://elsewhere.example", False)],
+    [
+        (None, True),
+        ("http://localhost:3000", True),
+        ("https://elsewhere.example", False),
+        ("http://[bad", False),
+        ("null", False),
+    ],
 )
 async def test_sockets_of_other_sites_are_refused_and_of_programs_are_not(
     origin: str | None, welcome: bool

@@ -1,6 +1,7 @@
 """Whatever is posted to the webhooks: never a 500, and never in without a key."""
 
 import string
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote_from_bytes
 
@@ -52,13 +53,24 @@ def join(pairs: list[tuple[bytes, bytes]], raw: bool) -> bytes:
 
 
 @st.composite
-def forms(draw: st.DrawFn) -> bytes:
+def pieces(draw: st.DrawFn) -> bytes:
     kept = draw(st.lists(st.sampled_from(honest), max_size=len(honest) + 2))
     added = draw(st.lists(fields, max_size=8))
     return join(draw(st.permutations([*kept, *added])), draw(st.booleans()))
 
 
-bodies = forms() | st.binary(max_size=2000)
+@st.composite
+def whole(draw: st.DrawFn) -> bytes:
+    """All that nginx sends, for any name, and as a key whatever a publisher may think of."""
+    name = draw(st.sampled_from(["stream", "other", ""]) | st.text(max_size=40))
+    form = {**FORM, "name": name, "addr": draw(st.sampled_from(["203.0.113.9", "127.0.0.1", ""]))}
+    if draw(st.booleans()):
+        form["key"] = draw(st.text(max_size=40))
+    pairs = [(key.encode(), value.encode("utf-8", "replace")) for key, value in form.items()]
+    return join(draw(st.permutations(pairs)), raw=False)
+
+
+bodies = whole() | pieces() | st.binary(max_size=2000)
 many = hypothesis.settings(
     max_examples=300,
     deadline=None,
@@ -83,6 +95,44 @@ def post(path: str, body: bytes, kind: str, secret: str) -> Any:
         content_type=kind,
         headers={"X-Ingest-Secret": secret, "X-Ingest-Node": "local"},
     )
+
+
+@many
+@given(body=whole())
+def _ask_for_keys(stream: Stream, settings: LazySettings, body: bytes) -> None:
+    assert post("/rtmp/publish", body, TYPES[0], settings.INGEST_SECRET).status_code == 403
+    assert not Broadcast.objects.exists()
+
+
+def test_no_whole_form_gets_in_without_a_key(
+    stream: Stream, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And they all come as far as to be asked for one."""
+    asked: list[str] = []
+    find = StreamKey.find
+
+    def note(text: str, now: datetime) -> StreamKey | None:
+        asked.append(text)
+        return find(text, now)
+
+    monkeypatch.setattr(StreamKey, "find", note)
+    _ask_for_keys(stream, settings)
+    assert len(asked) >= 100
+
+
+@many
+@given(twice=st.sampled_from(sorted(FORM)), value=st.sampled_from(VALUES), first=st.booleans())
+def test_a_field_given_twice_gets_nobody_in(
+    stream: Stream, settings: LazySettings, twice: str, value: str, first: bool
+) -> None:
+    """Also where the plain name is enough on this machine: a publisher elsewhere may write
+    another address behind his own."""
+    settings.OPEN_INGEST = True
+    own = [(k.encode(), v.encode()) for k, v in {**FORM, "name": "stream"}.items()]
+    more = [(twice.encode(), value.encode()), (b"addr", b"127.0.0.1")]
+    body = join([*more, *own] if first else [*own, *more], raw=False)
+    assert post("/rtmp/publish", body, TYPES[0], settings.INGEST_SECRET).status_code == 403
+    assert not Broadcast.objects.exists()
 
 
 @many
