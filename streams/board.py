@@ -164,8 +164,9 @@ class Board:
         a record that is away or slow, as all do: its lease is not kept up."""
         with self._changed:
             asked_at = self._asked_at.get(broadcast_id)
-            since = max(asked_at or 0.0, self._well_since)
-        return asked_at is not None and self._clock() - since >= ABSENT_AFTER
+            now, since = self._clock(), max(asked_at or 0.0, self._well_since)
+            well = now - self._seen_at < FRESH
+        return well and asked_at is not None and now - since >= ABSENT_AFTER
 
     def _read(self, broadcasts: list[UUID], now: float) -> dict[UUID, Broadcast]:
         found = {row.pk: row for row in Broadcast.briefly().filter(pk__in=broadcasts)}

@@ -80,7 +80,8 @@ def judge_bandit(said: Output) -> Verdict:
 
 # What tools say of a service that is away, or does not speak their protocol.
 AWAY = re.compile(
-    r"no answer within|no route|unreachable|connect|network|resolve|time.?out|ENOTFOUND|EAI_AGAIN|ECONNRE|\b[45]\d\d\b",
+    r"no answer within|no route|unreachable|connect|network|resolve|time.?out|ENOTFOUND|EAI_AGAIN"
+    r"|ECONNRE|\b[45]\d\d\b",
     re.I,
 )
 
