@@ -93,6 +93,7 @@ def _keep_name(session_key: str, name: str) -> None:
     """Read the session again before writing: this connection's copy may be hours old."""
     session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     session[SESSION_NAME] = name
+    session.set_expiry(None)
     if session.session_key is None:
         return  # It ended meanwhile; saving would make another one that no browser has.
     try:

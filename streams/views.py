@@ -41,10 +41,16 @@ def watch(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
+# Seconds: most guests come once, and each of their sessions is kept for so long. Who takes a name
+# keeps it as long as any session.
+GUEST_SESSION = 86_400
+
+
 def _recognise(request: HttpRequest) -> None:
     """Give the viewer a session: chat knows a guest by it, and a WebSocket cannot set cookies."""
     if not request.session.keys():
         request.session["viewer"] = True
+        request.session.set_expiry(GUEST_SESSION)
 
 
 def _wiring(state: dict[str, Any]) -> dict[str, Any]:

@@ -294,6 +294,17 @@ def test_a_network_that_asks_without_end_is_told_to_wait(
     assert set(burst(trusting, path, 1, "2001:db8:1:3::1")) == {200}
 
 
+def test_who_asks_for_pages_without_end_is_told_to_wait(trusting: Edge) -> None:
+    """Each page without a cookie is a session that has to be kept."""
+    answers = until(
+        lambda: found if 429 in (found := burst(trusting, "/stream", 590, "7.7.7.8")) else {},
+        30,
+        "it is told to wait",
+    )
+    assert answers[429][0].headers["Retry-After"] == "5"
+    assert set(burst(trusting, "/stream", 1, "7.7.7.9")) == {200}
+
+
 @pytest.mark.parametrize("path", ["/hls/stream", f"/{RUN}/720p/000000.m4s"])
 def test_who_only_watches_is_never_limited(trusting: Edge, path: str) -> None:
     assert set(burst(trusting, path, 700, "7.7.7.7")) == {200}

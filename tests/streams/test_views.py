@@ -184,3 +184,8 @@ def test_the_page_opens_without_redis(
     answer = client.get("/stream")
     assert answer.status_code == 200
     assert settings.SESSION_COOKIE_NAME in answer.cookies
+
+
+def test_a_guests_session_is_kept_for_a_day(client: Client, stream: Stream) -> None:
+    client.get("/stream")
+    assert client.session.get_expiry_age() == 86_400
