@@ -12,8 +12,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.signals import user_logged_in
 from django.core.cache import BaseCache, caches
 from django.core.exceptions import ValidationError
+from django.dispatch import receiver
+from django.http import HttpRequest
 from redis.exceptions import RedisError
 from unfold.forms import AuthenticationForm
 
@@ -111,6 +114,12 @@ class LoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no type
         cleaned = super().clean()
         throttle.forgive()
         return cleaned
+
+
+@receiver(user_logged_in)
+def keep_session(request: HttpRequest, **_: Any) -> None:
+    """A guest's, which this one may have been, is kept for a day only."""
+    request.session.set_expiry(None)
 
 
 def _in_words(seconds: int) -> str:

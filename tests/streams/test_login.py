@@ -12,7 +12,7 @@ from django.test import Client
 
 from streams import login
 from streams.login import ACCOUNT, ADDRESS, Throttle
-from streams.models import User
+from streams.models import Stream, User
 
 PASSWORD = "correct horse battery"
 GUESSER, OWNER = "198.51.100.66", "203.0.113.7"
@@ -163,3 +163,12 @@ def test_a_right_password_is_no_attempt() -> None:
     """People behind one address log in as often as they like."""
     for _ in range(ADDRESS.attempts + 5):
         assert is_in(log_in(OWNER, PASSWORD))
+
+
+def test_a_guest_who_logs_in_stays_as_long_as_anybody(settings: LazySettings) -> None:
+    Stream.objects.create(name="stream")
+    browser = Client()
+    browser.get("/stream")
+    data = {"username": "root", "password": PASSWORD, "next": "/admin/"}
+    assert is_in(browser.post("/admin/login/", data))
+    assert browser.session.get_expiry_age() == settings.SESSION_COOKIE_AGE
