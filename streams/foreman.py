@@ -138,6 +138,6 @@ def put_down_strays(root: Path) -> None:
     for run_id, run in found.items():
         if run_id not in wanted:
             logger.warning("run %s (pid %d) is nobody's; ended", run.run_id, run.pid)
-            process = Process.adopt(run.run_id, root)
+            process = Process.adopt(run.run_id, root, run.pid)
             strays += [process] if process is not None else []
     put_down_all(strays)

@@ -82,7 +82,8 @@ class BroadcastStudio:
             if not lease.renew(self._lease):
                 raise LeaseLost
             for run in self._unfinished().order_by("-number"):
-                process = Process.adopt(run.pk.hex, self._root) if run.host == HOST else None
+                here = run.host == HOST
+                process = Process.adopt(run.pk.hex, self._root, run.pid) if here else None
                 if process is not None and adopted is None:
                     adopted = self._take_over(run, process)
                     continue

@@ -149,3 +149,16 @@ def test_a_process_that_nobody_could_watch_is_not_left_behind(
         with pytest.raises(OSError, match="Too many open files"):
             spawn(sys.executable, "-c", SLEEPS)
     assert list(find_runs(tmp_path)) == []
+
+
+@pytest.mark.parametrize("likely", ["its own", "a stranger's", "nobody's"])
+def test_it_is_found_whatever_pid_is_thought_to_be_its_own(
+    spawn: Spawn, tmp_path: Path, likely: str
+) -> None:
+    process = spawn(sys.executable, "-c", SLEEPS, run_id="1" * 32)
+    adopted("1" * 32, tmp_path).close()
+    pids = {"its own": process.pid, "a stranger's": os.getpid(), "nobody's": 4_194_304}
+    found = Process.adopt("1" * 32, tmp_path, pids[likely])
+    assert found is not None
+    assert found.pid == process.pid
+    found.close()
