@@ -12,6 +12,8 @@ from chat.models import Message
 class MessageAdmin(ModelAdmin):
     list_display = ("created_at", "stream", "name", "text")
     list_display_links = ("created_at",)
+    # By anything else the database would have to sort, or join, all of them.
+    sortable_by = ("created_at",)
     search_fields = ("text", "name")
     ordering = ("-created_at",)
     readonly_fields = ("stream", "author", "name", "text", "created_at")

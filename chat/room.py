@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 FIRST_RETRY, LAST_RETRY = 0.5, 10.0
 # A newcomer waits this long for the subscription; then the chat starts without the others'.
 PATIENCE = 2.0
+# A Redis that hangs must not hold up the next message.
+LAYER_PATIENCE = 2.0
 REMEMBERED = 4 * HISTORY
 
 
@@ -72,12 +74,17 @@ class Room:
     async def publish(self, frame: Frame) -> None:
         """Send the frame to the room in all processes, this one included."""
         message = {"type": "chat.frame", "text": frame.text, "id": frame.id}
-        try:
-            await self._layer.group_send(chat_group(self.stream_id), message)
-        except Exception as error:
-            # The other processes miss it until their viewers load the history again.
-            logger.warning("chat: the channel layer is away, delivering here only: %r", error)
+        if frame.id is not None:
+            # Here at once, whatever becomes of the layer; what it brings back is known by its id.
             self.deliver(frame)
+        try:
+            async with asyncio.timeout(LAYER_PATIENCE):
+                await self._layer.group_send(chat_group(self.stream_id), message)
+        except Exception as error:
+            # The other processes miss it until they catch up, or their viewers load the history.
+            logger.warning("chat: the channel layer is away, delivering here only: %r", error)
+            if frame.id is None:
+                self.deliver(frame)
 
     def catch_up(self, *, subscribe: bool) -> None:
         """Messages were missed: deliver them from the record, if need be subscribing anew first."""

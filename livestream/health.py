@@ -90,7 +90,8 @@ def _undriven() -> int:
 
 def ingest() -> str:
     """One that is lost does not make this host unwell while another takes streams."""
-    found = nodes.publishers()
+    with pymongo.timeout(LONGEST_LOOK):  # the nodes are in the registry
+        found = nodes.publishers()
     lost = [name for name, publishers in found.items() if publishers is None]
     if not found:
         return "none has come yet"

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from channels.layers import get_channel_layer
+from django.db import DatabaseError, InterfaceError
 from redis.exceptions import RedisError
 
 from streams import presence
@@ -31,7 +32,12 @@ def group(stream_id: UUID) -> str:
 def publish_state(stream: Stream) -> None:
     """Send the stream's state to its pages, without waiting for Redis. Pages look for themselves
     when their socket opens, so a lost event only costs time."""
-    _messenger.take(stream.pk, stream_state(stream, viewers=0))
+    try:
+        state = stream_state(stream, viewers=0)
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("the state of %s is not sent, the database is away: %s", stream.name, error)
+        return
+    _messenger.take(stream.pk, state)
 
 
 class Messenger:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from urllib.parse import parse_qsl
 
+import pymongo
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
@@ -28,6 +29,8 @@ from streams.tasks import ask_for_driver
 logger = logging.getLogger(__name__)
 
 Fields = Mapping[str, str]
+# Seconds for all that is asked of a MongoDB; below the ingest's patience with a hook.
+PATIENCE = 3.5
 REFUSALS_PER_MINUTE = 20
 REFUSED = "refused_publishers"
 # Seconds a publisher is held back for its FFmpeg: one that comes later has missed the first key
@@ -68,7 +71,9 @@ def from_ingest(
         except BadForm as error:
             logger.warning("hook refused: %s", error)
             return HttpResponse(status=403)
-        return view(request, fields)
+        # An answer that comes later reaches nobody, and would let in who has gone.
+        with pymongo.timeout(PATIENCE):
+            return view(request, fields)
 
     return guarded
 

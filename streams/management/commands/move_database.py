@@ -7,6 +7,7 @@ import subprocess
 import sys
 from argparse import SUPPRESS
 from collections import Counter
+from contextlib import suppress
 from getpass import getpass
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,9 @@ def _environment(to: str) -> dict[str, str]:
 
 def _send(target: dict[str, str]) -> transfer.Sender:
     """Have another process store everything: models have other keys on the other database."""
-    sender = transfer.Sender()
-    with subprocess.Popen(
+    sender, arrived = transfer.Sender(), dict[str, int]()
+    # It may end in the middle; what it was not sent yet breaks the pipe again when that is closed.
+    with suppress(BrokenPipeError), subprocess.Popen(
         [sys.executable, "-m", "django", "move_database", "--receive"],
         cwd=ROOT, env=os.environ | target, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as receiver:  # fmt: skip
@@ -93,12 +95,9 @@ def _send(target: dict[str, str]) -> transfer.Sender:
         assert receiver.stdout is not None
         if receiver.stdout.readline().strip() != READY:
             raise CommandError("Nothing was moved; why is said above.")
-        try:
-            sender.write(receiver.stdin)
-            receiver.stdin.close()
-            arrived: dict[str, int] = json.loads(receiver.stdout.read() or "{}")
-        except BrokenPipeError:
-            arrived = {}
+        sender.write(receiver.stdin)
+        receiver.stdin.close()
+        arrived = json.loads(receiver.stdout.read() or "{}")
     if not arrived:
         raise CommandError(f"Not everything was moved; why is said above. {EMPTY_IT}")
     _compare(sender, transfer.count(), arrived)
