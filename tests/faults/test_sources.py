@@ -31,8 +31,8 @@ SOURCES = {
 
 
 def test_a_source_with_a_key_frame_every_240_s_plays_from_its_first_one(stage: Stage) -> None:
-    """On a busy machine FFmpeg may come too late for it; then the encoder has to be restarted, which
-    is what its streamer would do."""
+    """On a busy machine FFmpeg may come too late for it; then the encoder has to be restarted, as
+    its streamer would do."""
     channel = stage.channel((*PICTURE, *SOUND, *h264(6000), *AAC))
     for _ in range(3):
         channel.publisher.start()
