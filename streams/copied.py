@@ -14,7 +14,7 @@ from streams.ladder.renditions import Rendition
 from streams.origin import layout, segment_list
 
 # The encoded ones wait so long for the copied one's first segment.
-LATE_BY = 0.3
+LATE_BY = 0.6
 APART = 0.15
 IN_LINE_AFTER = 5  # segments
 # A new FFmpeg is there within this, in seconds before the key frame it needs.

@@ -91,7 +91,9 @@ def test_an_ffmpeg_that_crashes_again_and_again_is_given_up_on_until_the_next_pu
     row, runs = channel.row, channel.record.runs(channel.name)
     assert "8 times in a row" in row["end_note"]
     assert "SIGSEGV" in row["end_note"]
-    assert {run["end_reason"] for run in runs} == {"encoder_crashed"}
+    # The first one may have been replaced before, once its source was known.
+    reasons = {run["end_reason"] for run in runs}
+    assert {"encoder_crashed"} <= reasons <= {"encoder_crashed", "replanned"}
     channel.note(
         Entry("FFmpeg crashes again and again: given up on", None, None,
               time.monotonic() - started, f"after {len(runs)} runs")
