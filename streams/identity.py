@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+from functools import cache as once
 from pathlib import Path
 
 HOST = socket.gethostname()[:63]
@@ -30,6 +31,7 @@ def is_dead(holder: str) -> bool:
         return False
 
 
+@once
 def _pid_world() -> str:
     """Two containers may have one host's name, and so may two machines, whose first namespaces
     bear the same number; pids mean nothing across either border."""

@@ -64,6 +64,7 @@ class BroadcastStudio:
 
     def __init__(self, held: Lease, nodes: IngestNodes, root: Path) -> None:
         self._lease = held
+        self._began = time.monotonic()
         self._nodes = nodes
         self._root = root
         self._waiting: tuple[str, float] | None = None
@@ -79,7 +80,8 @@ class BroadcastStudio:
         adopted: RunHandle | None = None
         with record():
             # It may have taken long to come here; what is done now would hurt the next holder.
-            if not lease.renew(self._lease):
+            late = time.monotonic() - self._began > lease.RENEW_EVERY
+            if late and not lease.renew(self._lease):
                 raise LeaseLost
             for run in self._unfinished().order_by("-number"):
                 here = run.host == HOST
