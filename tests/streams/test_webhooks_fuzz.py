@@ -43,6 +43,7 @@ fields = st.tuples(
     st.sampled_from(NAMES).map(str.encode) | st.binary(max_size=20),
     st.sampled_from(VALUES).map(str.encode) | st.binary(max_size=60),
 )
+places = st.integers(0, len(FORM) + 1)
 honest = [(name.encode(), value.encode()) for name, value in FORM.items()]
 
 
@@ -121,18 +122,53 @@ def test_no_whole_form_gets_in_without_a_key(
 
 
 @many
-@given(twice=st.sampled_from(sorted(FORM)), value=st.sampled_from(VALUES), first=st.booleans())
-def test_a_field_given_twice_gets_nobody_in(
-    stream: Stream, settings: LazySettings, twice: str, value: str, first: bool
-) -> None:
-    """Also where the plain name is enough on this machine: a publisher elsewhere may write
-    another address behind his own."""
-    settings.OPEN_INGEST = True
-    own = [(k.encode(), v.encode()) for k, v in {**FORM, "name": "stream"}.items()]
-    more = [(twice.encode(), value.encode()), (b"addr", b"127.0.0.1")]
-    body = join([*more, *own] if first else [*own, *more], raw=False)
-    assert post("/rtmp/publish", body, TYPES[0], settings.INGEST_SECRET).status_code == 403
+@given(twice=st.sampled_from([*FORM, "key"]), other=st.sampled_from(VALUES) | st.none(), at=places)
+def _give_twice(key: str, settings: LazySettings, twice: str, other: str | None, at: int) -> None:
+    real = {**FORM, "name": "stream", "key": key}
+    again = real[twice] if other is None else other
+    pairs = [(name.encode(), value.encode()) for name, value in real.items()]
+    pairs.insert(at, (twice.encode(), again.encode()))
+    answer = post("/rtmp/publish", join(pairs, raw=False), TYPES[0], settings.INGEST_SECRET)
+    assert answer.status_code == 403
     assert not Broadcast.objects.exists()
+
+
+def test_a_field_given_twice_is_refused_even_with_the_right_key(
+    stream: Stream, settings: LazySettings
+) -> None:
+    """Any field, at any place, also with the same value; the rest is what is let in."""
+    key = StreamKey.issue(stream)
+    _give_twice(key, settings)
+    assert publish(settings, ("key", key)) == 302
+
+
+@pytest.mark.parametrize(
+    ("addresses", "status"),
+    [
+        (["203.0.113.9"], 403),
+        (["203.0.113.9", "127.0.0.1"], 403),
+        (["127.0.0.1", "203.0.113.9"], 403),
+        (["127.0.0.1", "127.0.0.1"], 403),
+        (["127.0.0.1"], 302),
+    ],
+)
+def test_where_the_name_is_enough_on_this_machine_nobody_can_say_to_be_on_it(
+    stream: Stream, settings: LazySettings, addresses: list[str], status: int
+) -> None:
+    """A publisher elsewhere may write another address behind his own."""
+    settings.OPEN_INGEST = True
+    assert publish(settings, *(("addr", address) for address in addresses)) == status
+    assert Broadcast.objects.exists() is (status == 302)
+
+
+def publish(settings: LazySettings, *fields: tuple[str, str]) -> int:
+    """For the stream, with these fields in place of those that nginx sends."""
+    given = {name for name, _ in fields}
+    rest = {**FORM, "name": "stream"}.items()
+    pairs = [*((name, value) for name, value in rest if name not in given), *fields]
+    body = join([(name.encode(), value.encode()) for name, value in pairs], raw=False)
+    answer = post("/rtmp/publish", body, TYPES[0], settings.INGEST_SECRET)
+    return int(answer.status_code)
 
 
 @many
