@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import timedelta
 from threading import Lock
 
-import pymongo
 from asgiref.sync import async_to_sync
 from celery import current_app
 from channels.layers import get_channel_layer
@@ -18,6 +17,7 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from streams.deadline import within
 from streams.disk import MEANING, measure
 from streams.foreman import RECONCILED_AT
 from streams.ingest_nodes import nodes
@@ -41,7 +41,7 @@ class Unwell(Exception):
 
 def database() -> str:
     # A load balancer does not wait through an election.
-    with pymongo.timeout(LONGEST_LOOK):
+    with within(LONGEST_LOOK):
         Stream.objects.exists()
     return f"{connection.vendor} answers"
 
@@ -83,14 +83,14 @@ def _undriven() -> int:
     """Broadcasts that nobody drives; none that are known while the database, a part of its own, is
     away."""
     late = timezone.now() - timedelta(seconds=UNDRIVEN_FOR)
-    with suppress(DatabaseError), pymongo.timeout(LONGEST_LOOK):
+    with suppress(DatabaseError), within(LONGEST_LOOK):
         return Broadcast.objects.filter(open_key__isnull=False, lease_until__lt=late).count()
     return 0
 
 
 def ingest() -> str:
     """One that is lost does not make this host unwell while another takes streams."""
-    with pymongo.timeout(LONGEST_LOOK):  # the nodes are in the registry
+    with within(LONGEST_LOOK):  # the nodes are in the registry
         found = nodes.publishers()
     lost = [name for name, publishers in found.items() if publishers is None]
     if not found:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from urllib.parse import parse_qsl
 
-import pymongo
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
@@ -20,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 from redis.exceptions import RedisError
 
 from streams.client_address import client_network
+from streams.deadline import within
 from streams.ingest import Ingest, admit, internal_name, left, mark_gone
 from streams.ingest_node import APPLICATION, IngestUnreachable
 from streams.ingest_nodes import nodes
@@ -72,7 +72,7 @@ def from_ingest(
             logger.warning("hook refused: %s", error)
             return HttpResponse(status=403)
         # An answer that comes later reaches nobody, and would let in who has gone.
-        with pymongo.timeout(PATIENCE):
+        with within(PATIENCE):
             return view(request, fields)
 
     return guarded

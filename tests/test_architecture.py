@@ -14,6 +14,7 @@ LAYERS: list[tuple[str, ...]] = [
     (*PURE, "streams.names", "streams.buckets", "streams.once"),
     ("streams.models",),
     (
+        "streams.deadline",
         "streams.presence",
         "streams.client_address",
         "streams.ingest_node",
