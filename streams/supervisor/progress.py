@@ -67,7 +67,8 @@ class SpeedMeter:
         if not self._samples or out_time > self._samples[-1][1]:
             self.moved_at = now
         self._samples.append((now, out_time))
-        while now - self._samples[0][0] > SPEED_WINDOW:
+        # The newest that is as old as the window stays: looks may be seconds apart.
+        while len(self._samples) > 1 and now - self._samples[1][0] >= SPEED_WINDOW:
             self._samples.popleft()
 
     @property

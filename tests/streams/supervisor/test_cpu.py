@@ -38,6 +38,22 @@ def test_cores_are_known_after_twenty_seconds(monkeypatch: pytest.MonkeyPatch) -
     assert meter.cores == pytest.approx(1.5)
 
 
+@pytest.mark.parametrize("round_takes", [0.3, 1.1, 1.9, 4.7])
+def test_cores_are_known_however_long_a_round_takes(
+    monkeypatch: pytest.MonkeyPatch, round_takes: float
+) -> None:
+    """A window that fits no whole number of looks must not stay half empty for ever."""
+    meter = CpuMeter()
+    known: list[float | None] = []
+    for round_ in range(round(90 / round_takes)):
+        now = round_ * round_takes
+        monkeypatch.setattr("streams.supervisor.cpu.cpu_seconds", lambda _, at=now: 1 + 1.5 * at)
+        meter.look(now, os.getpid())
+        known.append(meter.cores)
+    after = round(26 / round_takes)
+    assert known[after:] == pytest.approx([1.5] * len(known[after:]))
+
+
 def test_it_costs_little_to_look_every_round() -> None:
     meter = CpuMeter()
     began = time.perf_counter()
