@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -62,12 +63,14 @@ class Load:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is to make. `cores`: what it will use, as far as can be told."""
+    """What a run is to make. `cores`: what it will use, as far as can be told, `factor` included.
+    `note`: why the ladder is shorter than it could be; empty: it is not."""
 
     renditions: tuple[Rendition, ...]
     cores: float
+    factor: float
     copy_only: bool
-    note: str  # why the ladder is shorter than it could be; empty: it is not
+    note: str
 
 
 def admit(reckoned: float, *, room: bool, elsewhere: bool, waited: float) -> Admission:
@@ -91,7 +94,8 @@ def plan(source: Source, ladder: Sequence[Rendition], shed: int, load: Load) -> 
         copied = renditions[0].video == "copy"
         kept = "it is passed on as it is sent" if copied else "it has its smallest quality only"
         note = f"No host has room for the broadcast's other qualities now; {kept}."
-    return Plan(renditions, cost.of(source, renditions) * load.factor, reduced, note)
+    cores = cost.of(source, renditions) * load.factor
+    return Plan(renditions, cores, load.factor, reduced, note)
 
 
 @contextmanager
@@ -108,10 +112,10 @@ def deciding() -> Iterator[Load]:
         _deciding.release()
 
 
-def load() -> Load:
-    """Of this host now. Raises what the database raises."""
+def load(besides: UUID | None = None) -> Load:
+    """Of this host now, `besides` this run. Raises what the database raises."""
     known = Host.objects.filter(name=HOST).values_list("cost_factor", flat=True).first()
-    return _load(_live_runs(), known if known is not None else 1.0)
+    return _load(_live_runs(besides), known if known is not None else 1.0)
 
 
 def report(now: datetime) -> None:
@@ -161,8 +165,9 @@ def forget_hosts(now: datetime) -> None:
     Host.objects.filter(seen_at__lt=now - timedelta(days=1)).delete()
 
 
-def _live_runs() -> list[dict[str, Any]]:
-    mine = list(Run.objects.filter(host=HOST, state__in=AT_WORK).values(*COLUMNS))
+def _live_runs(besides: UUID | None = None) -> list[dict[str, Any]]:
+    runs = Run.objects.filter(host=HOST, state__in=AT_WORK).values("pk", *COLUMNS)
+    mine = [run for run in runs if run["pk"] != besides]
     broadcasts = Broadcast.objects.filter(open_key__isnull=False).only("source")
     open_now = broadcasts.in_bulk([run["broadcast_id"] for run in mine])
     return [

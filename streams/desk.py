@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from streams import events, lease
+from streams import broadcast_folder, events, lease
 from streams.board import Board, Report, record
 from streams.ingest import (
     drop_quietly,
@@ -27,7 +27,6 @@ from streams.ingest_nodes import IngestNodes
 from streams.lease import Lease
 from streams.models import Broadcast, Run
 from streams.once import update_once
-from streams.origin import run_folder
 from streams.supervisor.ending import farewell
 from streams.supervisor.roles import (
     Advice,
@@ -117,9 +116,7 @@ class BroadcastDesk:
     def run_ended(self, run: RunHandle, ending: Ending) -> None:
         with record():
             Run.objects.filter(pk=run.run_id, fence=self._lease.fence).update(
-                state=RunState.ENDED,
-                ended_at=timezone.now(),
-                end_reason=ending.reason,
+                **Run.closing(ending.reason, timezone.now()),
                 exit_code=ending.exit_code,
                 log_tail=ending.log,
             )
@@ -175,7 +172,7 @@ class BroadcastDesk:
             return False
         drop_quietly(self._nodes.named(row.ingest_node), row.ingest_name)
         try:
-            self._close_folder(row, now)
+            broadcast_folder.end(self._root, row, self._lease.fence, now)
         except OSError as error:  # a full disk; it is closed from the record later
             logger.warning("the folder of %s is not closed yet: %s", row.stream.name, error)
         self._settle_quietly(row, now)
@@ -191,18 +188,6 @@ class BroadcastDesk:
         self._flush_quietly()
         with record():
             lease.release(self._lease)
-
-    def _close_folder(self, row: Broadcast, now: datetime) -> None:
-        if row.last_segment_at is not None:  # perhaps all of it was made on another host
-            run_folder.open_broadcast(
-                self._root,
-                row.stream.name,
-                row.pk.hex,
-                row.started_at,
-                row.stream.grace_seconds,
-                self._lease.fence,
-            )
-        run_folder.end_broadcast(self._root, row.stream.name, row.pk.hex, now)
 
     def _settle_quietly(self, row: Broadcast, now: datetime) -> None:
         """Runs that no holder lived to close."""

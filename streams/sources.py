@@ -73,7 +73,7 @@ class RunSource:
         self._lease = held
         self.now: Source | None = None  # None: not compared yet with what comes
         self._choice: Choice | None = None  # None: adopted
-        self._renditions: tuple[Rendition, ...] = ()
+        self.renditions: tuple[Rendition, ...] = ()
         self._adaptive = False
         self._confirmed = True
         self._described_at: float | None = None
@@ -81,7 +81,7 @@ class RunSource:
         self._trial: Trial | None = None
 
     def begin(self, choice: Choice, renditions: tuple[Rendition, ...], adaptive: bool) -> None:
-        self._choice, self._renditions, self._adaptive = choice, renditions, adaptive
+        self._choice, self.renditions, self._adaptive = choice, renditions, adaptive
         self._confirmed = not choice.guessed
         self.now = choice.source if self._confirmed else None
         self._key_frame_distance = choice.key_frame_distance
@@ -92,9 +92,9 @@ class RunSource:
         self._choice = self.now = self._described_at = self._trial = None
         self._confirmed = run.renditions == broadcast.renditions
         with contextlib.suppress(TypeError):  # made by a version of ours that knew other fields
-            self._renditions = tuple(Rendition(**rendition) for rendition in run.renditions)
-            if self._confirmed and any(r.video == "copy" for r in self._renditions[:1]):
-                self._trial = Trial(self._renditions)
+            self.renditions = tuple(Rendition(**rendition) for rendition in run.renditions)
+            if self._confirmed and any(r.video == "copy" for r in self.renditions[:1]):
+                self._trial = Trial(self.renditions)
         self._key_frame_distance = broadcast.source.get("key_frame_distance")
 
     @property
@@ -124,11 +124,11 @@ class RunSource:
             return False
         wanted = choice.ladder(sent)
         if not self._adaptive:
-            names = {rendition.name for rendition in self._renditions}
+            names = {rendition.name for rendition in self.renditions}
             renditions = tuple(rendition for rendition in wanted if rendition.name in names)
             right = holds(choice.source, sent, choice.ladder)
         else:
-            renditions = turned_out(self._renditions, wanted) or ()
+            renditions = turned_out(self.renditions, wanted) or ()
             right = bool(renditions) and sent.video is not None and sent.video.codec == "h264"
             self._trial = Trial(renditions) if right else None
         if right:
@@ -138,15 +138,15 @@ class RunSource:
     def _confirm(self, run: RunHandle, sent: Source, renditions: tuple[Rendition, ...]) -> None:
         """The run has the right renditions; only now is it known what they are."""
         if self._publish(run, sent, renditions):
-            self.now, self._renditions, self._confirmed = sent, renditions, True
+            self.now, self.renditions, self._confirmed = sent, renditions, True
 
     def _trial_failed(self, run: RunHandle, trial: Trial) -> bool:
         if self.now is None:
             return False
         failed = trial.look(run.folder)
-        if trial.without_copy != self._renditions and trial.hidden:
-            self._renditions = trial.without_copy
-            self._publish(run, self.now, self._renditions)
+        if trial.without_copy != self.renditions and trial.hidden:
+            self.renditions = trial.without_copy
+            self._publish(run, self.now, self.renditions)
         return failed
 
     def _publish(self, run: RunHandle, source: Source, renditions: tuple[Rendition, ...]) -> bool:

@@ -3,22 +3,20 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from streams import capacity, continuation, lease, timeline
+from streams import broadcast_folder, capacity, continuation, lease, timeline, unfinished
+from streams.allowance import Allowance
 from streams.board import record
 from streams.capacity import Plan
 from streams.identity import HOST
 from streams.ingest_node import IngestUnreachable
 from streams.ingest_nodes import IngestNodes
-from streams.ladder import cost
 from streams.ladder.arguments import ffmpeg_arguments
 from streams.ladder.probe import ProbeError, probe
 from streams.ladder.renditions import Rendition
@@ -32,10 +30,7 @@ from streams.origin import run_folder
 from streams.origin.output import RunOutput
 from streams.origin.run_folder import Continuation
 from streams.sources import RunSource, choose_source, record_of, shape
-from streams.supervisor.ending import classify, explain, not_started
-from streams.supervisor.look import last_words
 from streams.supervisor.process import Process
-from streams.supervisor.progress import read as read_progress
 from streams.supervisor.roles import (
     Advice,
     Input,
@@ -45,7 +40,7 @@ from streams.supervisor.roles import (
     SourceRefused,
     Unavailable,
 )
-from streams.supervisor.states import AT_WORK, EndReason, EventKind, RunState
+from streams.supervisor.states import EventKind
 
 SEGMENT_SECONDS = 2
 # Metadata announce audio and video together; sound that comes later starts a new run.
@@ -72,7 +67,8 @@ class BroadcastStudio:
         self._node = nodes.local
         self._source = RunSource(held)
         self._output: RunOutput | None = None
-        self._missing = capacity.USUAL  # cores that the qualities it goes without would take
+        self._allowance: Allowance | None = None  # None: adopted
+        self._untold = False  # what its source turned out to allow
         self._inspector = Inspector()
 
     def adopt(self) -> RunHandle | None:
@@ -83,28 +79,21 @@ class BroadcastStudio:
             late = time.monotonic() - self._began > lease.RENEW_EVERY
             if late and not lease.renew(self._lease):
                 raise LeaseLost
-            for run in self._unfinished().order_by("-number"):
+            for run in unfinished.rows(self._lease).order_by("-number"):
                 here = run.host == HOST
                 process = Process.adopt(run.pk.hex, self._root, run.pid) if here else None
                 if process is not None and adopted is None:
                     adopted = self._take_over(run, process)
                     continue
-                self._settle(run)
+                unfinished.settle(self._lease, run, self._root)
                 if process is not None:
                     process.put_down()
         return adopted
 
-    def _unfinished(self) -> QuerySet[Run]:
-        """The broadcast's runs that are ours to judge: not those of a later holder."""
-        return Run.objects.filter(
-            broadcast_id=self._lease.broadcast_id,
-            fence__lte=self._lease.fence,
-            state__in=AT_WORK,
-        )
-
     def _take_over(self, run: Run, process: Process) -> RunHandle:
         try:
-            if self._unfinished().filter(pk=run.pk).update(fence=self._lease.fence) != 1:
+            rows = unfinished.rows(self._lease).filter(pk=run.pk)
+            if rows.update(fence=self._lease.fence) != 1:
                 raise LeaseLost
             broadcast = Broadcast.objects.get(pk=run.broadcast_id)
             self._node = self._nodes.named(broadcast.ingest_node)
@@ -115,26 +104,6 @@ class BroadcastStudio:
         with contextlib.suppress(OSError):
             run_folder.adopt_run(self._root / run.folder, self._lease.fence)
         return self._handle(run, process)
-
-    def _settle(self, run: Run) -> None:
-        """Close a run that nobody watches, with what can still be told of its end."""
-        folder = self._root / run.folder
-        log = last_words(folder / "ffmpeg.log") if run.folder else ""
-        progress = read_progress(folder / "progress.txt") if run.folder else None
-        reason = classify(
-            asked=None,
-            exit_code=None,
-            finished=progress is not None and progress.ended,
-            produced=run.segments > 0,
-            log=log,
-        )
-        if reason is EndReason.KILLED:  # it left no word, so nobody knows
-            reason = EndReason.LOST
-        closed = self._unfinished().filter(pk=run.pk)
-        columns = {"state": RunState.ENDED, "ended_at": timezone.now(), "end_reason": reason}
-        if closed.update(**columns, log_tail=log) == 1:
-            text = explain(reason, log)
-            timeline.note(run.broadcast_id, EventKind.RUN_ENDED, text, run_number=run.number)
 
     def _handle(self, run: Run, process: Process) -> RunHandle:
         folder = self._root / run.folder
@@ -170,8 +139,9 @@ class BroadcastStudio:
             # Describing may have taken longer than the lease had left.
             if not lease.renew(self._lease):
                 raise LeaseLost
-            for orphan in self._unfinished():  # its start failed before anybody could note that
-                self._settle(orphan)
+            # Their starts failed before anybody could note that.
+            for orphan in unfinished.rows(self._lease):
+                unfinished.settle(self._lease, orphan, self._root)
             broadcast = Broadcast.objects.prefetch_related("stream").get(
                 pk=self._lease.broadcast_id
             )
@@ -180,17 +150,14 @@ class BroadcastStudio:
             ladder = choice.ladder(choice.source)
             plan = capacity.plan(choice.source, ladder, broadcast.shed, load)
             run = self._open_run(broadcast, ingest_name, plan, before)
-            if plan.copy_only and not broadcast.copy_only:
-                timeline.note(broadcast.pk, EventKind.NO_ROOM, plan.note, run_number=run.number)
-        adaptive = choice.adaptive and plan.renditions == ladder
-        with self._closing_if_it_fails(run):
-            process = self._spawn(run, choice.source, plan.renditions, adaptive)
-        self._source.begin(choice, plan.renditions, adaptive)
-        self._missing = cost.of(choice.source, ladder) - cost.of(choice.source, plan.renditions)
+        allowance = Allowance(choice, plan, broadcast.shed, run.pk)
+        with unfinished.closed_if_it_fails(self._lease, run):
+            process = self._spawn(run, choice.source, plan.renditions, allowance.adaptive)
+        limited = dataclasses.replace(choice, ladder=allowance.ladder)
+        self._source.begin(limited, plan.renditions, allowance.adaptive)
+        self._allowance, self._untold = allowance, early
         columns: dict[str, Any] = {
             "copy_refused": choice.copy_refused,
-            "copy_only": plan.copy_only,
-            "ladder_note": plan.note,
             "restarts": run.number - 1,
         }
         if not early:  # what is guessed is not what is
@@ -202,36 +169,23 @@ class BroadcastStudio:
             Run.objects.filter(pk=run.pk).update(pid=process.pid)
             rows = Broadcast.objects.filter(pk=broadcast.pk, fence=self._lease.fence)
             rows.update(**columns)
+            if not early:
+                self._tell(plan, run.number)
         return self._handle(run, process)
 
-    @contextlib.contextmanager
-    def _closing_if_it_fails(self, run: Run) -> Iterator[None]:
-        """A run without an FFmpeg counts as load, and as wanted, until its row is closed."""
-        try:
-            yield
-        except OSError as error:
-            with contextlib.suppress(Unavailable), record():
-                self._unfinished().filter(pk=run.pk).update(
-                    state=RunState.ENDED,
-                    ended_at=timezone.now(),
-                    end_reason=not_started(error),
-                    log_tail=str(error),
-                )
-            raise
+    def _tell(self, plan: Plan, number: int) -> None:
+        """Write down why the ladder is as long as it is."""
+        rows = Broadcast.objects.filter(pk=self._lease.broadcast_id, fence=self._lease.fence)
+        news = plan.copy_only and rows.filter(copy_only=False).exists()
+        rows.update(copy_only=plan.copy_only, ladder_note=plan.note)
+        if news:
+            timeline.note(self._lease.broadcast_id, EventKind.NO_ROOM, plan.note, run_number=number)
 
     def _after_the_last_run(self) -> Continuation:
         """Its folder's beginning, and where the numbers go on; other hosts may have to be asked."""
         with record():
             row = Broadcast.objects.prefetch_related("stream").get(pk=self._lease.broadcast_id)
-        stream = row.stream
-        run_folder.open_broadcast(
-            self._root,
-            stream.name,
-            row.pk.hex,
-            row.started_at,
-            stream.grace_seconds,
-            self._lease.fence,
-        )
+        broadcast_folder.begin(self._root, row, self._lease.fence)
         with record():
             return continuation.after(row, self._root)
 
@@ -254,7 +208,7 @@ class BroadcastStudio:
             cpu=plan.cores,
         )
         insert_once(run)
-        with self._closing_if_it_fails(run):
+        with unfinished.closed_if_it_fails(self._lease, run):
             opened = run_folder.open_run(
                 self._root,
                 stream.name,
@@ -352,7 +306,20 @@ class BroadcastStudio:
         self._source.learn_key_frames(run)
         changed = self._source.has_changed(run, publisher.source)
         run.settled = self._source.settled
+        if self._untold and self._source.now is not None:
+            self._weigh(run, self._source.now)
         return Input(publisher.timestamp, publisher.dropped, changed)
+
+    def _weigh(self, run: RunHandle, source: Source) -> None:
+        """An early run's source is known now: so is what it costs, and what is missing."""
+        if self._allowance is None:
+            return
+        plan = self._allowance.known(source, self._source.renditions)
+        with contextlib.suppress(Unavailable), record():
+            self._tell(plan, run.number)
+            if run.cpu.cores is None:
+                Run.objects.filter(pk=run.run_id).update(cpu=plan.cores)
+            self._untold = False
 
     def advice(self, run: RunHandle | None) -> list[Advice] | None:
         if run is None or run.process.exited or self._source.now is None:
@@ -378,9 +345,12 @@ class BroadcastStudio:
         self._inspector.close()
 
     def has_room(self, run: RunHandle) -> bool:
+        missing = capacity.USUAL
+        if self._allowance is not None and self._source.now is not None:
+            missing = self._allowance.missing(self._source.now)
         try:
             with record():
-                return capacity.load().room_for(self._missing)
+                return capacity.load().room_for(missing)
         except Unavailable:
             return False
 

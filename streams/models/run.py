@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import models
@@ -55,9 +56,13 @@ class Run(UUIDModel):
     @classmethod
     def settle(cls, broadcast: Broadcast, reason: EndReason, now: datetime) -> None:
         """Close the runs of a broadcast that nobody will watch any more."""
-        cls.objects.filter(broadcast=broadcast, state__in=AT_WORK).update(
-            state=RunState.ENDED, ended_at=now, end_reason=reason
-        )
+        rows = cls.objects.filter(broadcast=broadcast, state__in=AT_WORK)
+        rows.update(**cls.closing(reason, now))
+
+    @staticmethod
+    def closing(reason: EndReason, now: datetime) -> dict[str, Any]:
+        """The columns of a run that is over."""
+        return {"state": RunState.ENDED, "ended_at": now, "end_reason": reason}
 
     @classmethod
     def at_work(cls, broadcasts: Sequence[Broadcast]) -> dict[UUID, "Run"]:

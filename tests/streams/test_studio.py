@@ -29,17 +29,22 @@ FULL_HD = Source(Video("h264", 1920, 1080, 30), Audio("aac", 48_000, 2))
 
 
 class FakeNode:
-    """One publisher, of FULL_HD."""
+    """One publisher; `sends` None: it has not begun to send."""
+
+    sends: Source | None = FULL_HD
 
     def pull(self, name: str) -> str:
         return f"rtmp://127.0.0.1/live/{name}"
 
     def publishers(self) -> dict[str, Publisher]:
-        return {"in": Publisher("in", "1", "127.0.0.1", True, 1, 9000, 0, FULL_HD)}
+        return {
+            "in": Publisher("in", "1", "127.0.0.1", self.sends is not None, 1, 9000, 0, self.sends)
+        }
 
 
 class FakeNodes:
-    local = FakeNode()
+    def __init__(self) -> None:
+        self.local = FakeNode()
 
     def named(self, name: str) -> FakeNode:
         return self.local
@@ -64,10 +69,17 @@ def broadcast(stream: Stream) -> Broadcast:
 
 
 @pytest.fixture
-def studio(broadcast: Broadcast, tmp_path: Path) -> BroadcastStudio:
+def node() -> FakeNode:
+    return FakeNode()
+
+
+@pytest.fixture
+def studio(broadcast: Broadcast, node: FakeNode, tmp_path: Path) -> BroadcastStudio:
     held = lease.acquire(broadcast.pk, identity.make())
     assert held is not None
-    return BroadcastStudio(held, FakeNodes(), tmp_path / "hls")  # type: ignore[arg-type]
+    nodes = FakeNodes()
+    nodes.local = node
+    return BroadcastStudio(held, nodes, tmp_path / "hls")  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -132,6 +144,77 @@ def test_once_there_is_room_the_next_run_has_the_whole_ladder(
     assert start().ladder == "1080p, 720p, 480p, 360p"
     broadcast.refresh_from_db()
     assert (broadcast.copy_only, broadcast.ladder_note) == (False, "")
+
+
+SMALL = Source(Video("h264", 640, 360, 25), Audio("aac", 48_000, 2))
+HD = Source(Video("h264", 1280, 720, 25), Audio("aac", 48_000, 2))
+
+
+def test_a_small_source_keeps_the_run_that_a_full_host_began_before_it_was_known(
+    broadcast: Broadcast, node: FakeNode, studio: BroadcastStudio, start: Start
+) -> None:
+    """Another would miss the first key frame. Nothing is missing of so small a ladder."""
+    fill_this_host(broadcast)
+    node.sends = None
+    run = start()
+    assert "no_room" not in Event.objects.values_list("kind", flat=True)
+    node.sends = SMALL
+    seen = studio.input(run)
+    assert seen is not None
+    assert not seen.changed
+    broadcast.refresh_from_db()
+    assert (broadcast.copy_only, broadcast.ladder_note) == (False, "")
+    assert Event.objects.count() == 0
+    (known,) = json.loads((run.folder / "run.json").read_text())["renditions"]
+    assert (known["height"], known["fps"]) == (360, 25)
+    assert Run.objects.get(pk=run.run_id).cpu == pytest.approx(cost.COPY)
+
+
+@pytest.mark.parametrize("sent", [FULL_HD, HD])
+def test_a_source_that_has_no_room_either_keeps_it_too_and_the_reason_is_given_then(
+    broadcast: Broadcast, node: FakeNode, studio: BroadcastStudio, start: Start, sent: Source
+) -> None:
+    fill_this_host(broadcast)
+    node.sends = None
+    run = start()
+    node.sends = sent
+    seen = studio.input(run)
+    assert seen is not None
+    assert not seen.changed
+    broadcast.refresh_from_db()
+    assert broadcast.copy_only
+    assert "No host has room" in broadcast.ladder_note
+    assert [event.kind for event in Event.objects.all()] == ["no_room"]
+    assert not studio.has_room(run)
+    studio.input(run)
+    assert Event.objects.count() == 1
+
+
+def test_a_source_that_has_room_after_all_gets_its_ladder(
+    broadcast: Broadcast, node: FakeNode, studio: BroadcastStudio, start: Start
+) -> None:
+    Run.objects.filter(pk=fill_this_host(broadcast).pk).update(cpu=7.3)
+    node.sends = None
+    run = start()
+    assert run.ladder == "1080p"
+    node.sends = HD
+    seen = studio.input(run)
+    assert seen is not None
+    assert seen.changed
+    end(run)
+    assert start().ladder == "720p, 480p, 360p"
+    assert Event.objects.count() == 0
+
+
+def test_a_run_counts_with_what_its_source_costs_once_that_is_known(
+    node: FakeNode, studio: BroadcastStudio, start: Start
+) -> None:
+    node.sends = None
+    run = start()
+    assert capacity.load().used > 0.9
+    node.sends = SMALL
+    studio.input(run)
+    assert capacity.load().used < 0.3
 
 
 def test_what_was_shed_is_left_out(broadcast: Broadcast, start: Start) -> None:
