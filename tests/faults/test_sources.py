@@ -1,6 +1,7 @@
 """What publishers send that is not a 720p picture with a key frame every two seconds."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from tests.acceptance.playlist import media, variants
 from tests.acceptance.publisher import AAC, SOUND, h264, moving
 from tests.acceptance.stack import until
-from tests.faults import flv, hevc
+from tests.faults import av1, flv, hevc
 from tests.faults.conftest import Stage
 from tests.faults.ledger import Entry
 
@@ -86,16 +87,20 @@ def test_a_picture_that_changes_its_size_goes_on_with_one_cut(stage: Stage, tmp_
     assert variants(stage.stack, name)[0].height == 240
 
 
-def test_hevc_is_refused_with_a_sentence_and_h264_works_afterwards(stage: Stage) -> None:
+@pytest.mark.parametrize(("codec", "encode"), [("HEVC", hevc.encode), ("AV1", av1.encode)])
+def test_another_codec_is_refused_with_a_sentence_and_h264_works_afterwards(
+    stage: Stage, codec: str, encode: Callable[[float], list[flv.Tag]]
+) -> None:
     name = stage.name()
-    feed = flv.Feed(stage.stack.rtmp, name, hevc.encode(25))
+    feed = flv.Feed(stage.stack.rtmp, name, encode(25))
     published = time.monotonic()
     stage.on(name, feed).publisher.start()
     feed.ended(20)
     took = time.monotonic() - published
     note = until(lambda: stage.record.broadcasts(name)[0]["end_note"], 10, "a sentence")
+    assert "HEVC or AV1" in note
     assert "H.264" in note
-    stage.ledger.add(Entry("source: HEVC (refused)", None, None, took, note))
+    stage.ledger.add(Entry(f"source: {codec} (refused)", None, None, took, note))
     channel = stage.on(name, stage.publisher(name)).begin()
     channel.is_sound()
     assert not media(stage.stack, channel.path).ended
