@@ -92,10 +92,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.ended:
             return
-        now = time.monotonic()
-        wait = self.frames.wait("", now)
-        self.frames.take("", now)
-        if wait > 0:
+        if self.frames.admit("", time.monotonic()) > 0:
             await self.end(events.CLOSE_FLOOD)
         elif text_data is not None and len(text_data) > events.MAX_FRAME:
             await self.end(events.CLOSE_TOO_BIG)
