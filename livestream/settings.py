@@ -108,7 +108,7 @@ SESSION_CACHE_ALIAS = "sessions"
 CHANNEL_LAYERS = {
     "default": {
         # The core layer drops silently at 100 messages a channel; this one does not.
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "BACKEND": "chat.layer.Layer",
         "CONFIG": {
             "hosts": [redis_settings.channel_host(ENV.redis.channels)],
             "prefix": "livestream",

@@ -15,13 +15,13 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery
-from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.conf import LazySettings
 from django.contrib.sessions.backends.cached_db import SessionStore
 from django.core.cache import cache
 from django.db import connections
 
 from chat.hub import Hub
+from chat.layer import Layer
 from chat.outbox import Frame, Outbox
 from livestream import redis_settings
 from streams import events, presence
@@ -139,7 +139,7 @@ class Chat:
     async def open(self) -> None:
         self.stream_id = uuid4()
         self.heard: asyncio.Queue[str] = asyncio.Queue()
-        self.layers = [RedisPubSubChannelLayer(hosts=[self.host]) for _ in range(2)]
+        self.layers = [Layer(hosts=[self.host]) for _ in range(2)]
         self.hubs = [
             Hub(layer, look_every=3600, beat_every=BEAT_EVERY, patience=PATIENCE)
             for layer in self.layers
