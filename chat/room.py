@@ -10,12 +10,11 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from channels.db import database_sync_to_async
-
 from chat import events
 from chat.models import Message, moment
 from chat.order import Order
 from chat.outbox import Frame, Outbox
+from chat.record import ask
 from chat.subscription import Subscription
 from streams.events import group as stream_group
 
@@ -31,8 +30,6 @@ HOLD = 2.0
 RETRY = 0.5
 
 MISSED = {"type": "chat.missed"}
-
-_since = database_sync_to_async(Message.since)
 
 
 def chat_group(stream_id: UUID) -> str:
@@ -135,7 +132,7 @@ class Room:
             self._behind = False
             self.hold()
             try:
-                missed = await _since(self.stream_id, self._opened_at)
+                missed = await ask(Message.since, self.stream_id, self._opened_at)
             except Exception:
                 logger.exception("chat: missed messages of %s could not be read", self.stream_id)
                 self._order.release()

@@ -317,7 +317,7 @@ async def test_what_cannot_be_read_now_is_read_later(stream, monkeypatch):
                 read.set()
                 raise DatabaseError("away")
 
-            away.setattr(room_module, "_since", fails)
+            away.setattr(room_module, "ask", fails)
             room.catch_up(subscribe=False)
             await read.wait()
         assert json.loads(await reader.text())["id"] == message.pk.hex
