@@ -94,9 +94,7 @@ DATABASES = {
 CACHES = {
     "default": redis_settings.cache(ENV.redis.cache, "livestream"),
     # Sessions are in the database and cached here: without Redis they are only slower.
-    "sessions": redis_settings.cache(
-        ENV.redis.cache, "livestream-sessions", IGNORE_EXCEPTIONS=True
-    ),
+    "sessions": redis_settings.session_cache(ENV.redis.cache, "livestream-sessions"),
     # For what has to be counted while Redis is away.
     "local": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",

@@ -45,7 +45,7 @@ def group(tmp_path: Path, settings: LazySettings) -> Iterator[Group]:
         group.start()
         settings.CACHES = {
             "default": redis_settings.cache(group.route, "livestream"),
-            "sessions": redis_settings.cache(group.route, "test-sessions", IGNORE_EXCEPTIONS=True),
+            "sessions": redis_settings.session_cache(group.route, "test-sessions"),
         }
         layer = {**before, "CONFIG": {"hosts": [redis_settings.channel_host(group.route)]}}
         settings.CHANNEL_LAYERS = {"default": layer}
