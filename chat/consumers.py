@@ -7,25 +7,26 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from channels.db import database_sync_to_async
+from channels.consumer import get_handler_name
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 
 from chat import events
 from chat.events import Ping, Rename, Say
+from chat.heartbeat import seen
 from chat.hub import current_hub
 from chat.limits import FRAMES
 from chat.models import Message
 from chat.outbox import Frame, Outbox
+from chat.record import STORING, ask, store
 from chat.room import Room
 from chat.text import Refusal
 from chat.viewers import Scope, Viewer, client_address, identify, rename
-from streams import presence
 from streams.api import stream_state
 from streams.buckets import Buckets
 from streams.client_address import is_loopback
 from streams.models import Stream
-from streams.once import insert_once
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self.address = client_address(scope)
         self.frames = Buckets(FRAMES)
         self.outbox = Outbox(self.write, self.drop)
+        # Commands under way; the lock keeps their order.
+        self.actions: set[asyncio.Task[None]] = set()
+        self.turn = asyncio.Lock()
         self.task = asyncio.current_task()
         self.farewell: asyncio.Task[None] | None = None
         self.ended = False
@@ -58,6 +62,16 @@ class ChatConsumer(AsyncWebsocketConsumer):
         finally:
             # Not in disconnect(): that is not called when the server cancels or a handler fails.
             self.leave()
+        # Whoever has left still has said it.
+        if self.actions:
+            await asyncio.wait(self.actions)
+
+    async def dispatch(self, message: Any) -> None:
+        """Channels' own looks after database connections first, which is done where they are used:
+        it would have every ping wait for the database's thread."""
+        if message["type"] == "websocket.disconnect":
+            raise StopConsumer
+        await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
         await self.accept()
@@ -77,7 +91,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         return self.hub.limits.enter(self.address, time.monotonic())
 
     async def enter(self) -> None:
-        found = await database_sync_to_async(arrive)(self.scope)
+        found = await ask(arrive, self.scope)
         if found is None:
             await self.end(events.CLOSE_UNKNOWN_STREAM)
             return
@@ -85,17 +99,16 @@ class ChatConsumer(AsyncWebsocketConsumer):
         # Subscribed first and read second, so no message falls between history and live.
         self.room = self.hub.join(stream.pk, self.outbox, self.viewer.identity)
         await self.room.ready()
-        state, history = await database_sync_to_async(look_around)(stream, self.viewer)
+        # With the newcomer among its viewers; without Redis nobody is counted.
+        viewers = await seen(stream.pk, self.viewer.identity) or 0
+        state, history = await ask(look_around, stream, viewers)
         await self.write(events.encode(events.welcome(self.you(), state, history)))
         self.outbox.start(skip=[message["id"] for message in history])
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.ended:
             return
-        now = time.monotonic()
-        wait = self.frames.wait("", now)
-        self.frames.take("", now)
-        if wait > 0:
+        if self.frames.admit("", time.monotonic()) > 0:
             await self.end(events.CLOSE_FLOOD)
         elif text_data is not None and len(text_data) > events.MAX_FRAME:
             await self.end(events.CLOSE_TOO_BIG)
@@ -113,20 +126,24 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 if wait > 0:
                     self.reply(events.refused(too_fast(wait)))
                 else:
-                    await self.act(command)
+                    # Not awaited: a ping is answered however long the database takes.
+                    action = asyncio.create_task(self.act(command, time.monotonic() + STORING))
+                    self.actions.add(action)
+                    action.add_done_callback(self.actions.discard)
 
-    async def act(self, command: Say | Rename) -> None:
+    async def act(self, command: Say | Rename, by: float) -> None:
         try:
-            if isinstance(command, Say):
-                await self.say(command.text)
-            else:
-                await self.take_name(command.name)
-        except DatabaseError:
+            async with self.turn:
+                if isinstance(command, Say):
+                    await self.say(command.text, by)
+                else:
+                    await self.take_name(command.name, by)
+        except Exception:
             logger.exception("chat: a command was lost")
             refusal = Refusal("unavailable", "The chat cannot store this now; try again.")
             self.reply(events.refused(refusal))
 
-    async def say(self, text: str) -> None:
+    async def say(self, text: str, by: float) -> None:
         assert self.room is not None
         message = Message(
             stream_id=self.room.stream_id,
@@ -135,13 +152,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
             text=text,
         )
         # Stored before anybody sees it, its sender included.
-        await database_sync_to_async(insert_once)(message)
+        await store(message, by)
         await self.room.publish(Frame(events.encode(message.as_event()), message.pk.hex))
 
-    async def take_name(self, wish: str) -> None:
+    async def take_name(self, wish: str, by: float) -> None:
         session = self.scope.get("session")
         key = session.session_key if session is not None else None
-        answer = await database_sync_to_async(rename)(self.viewer, wish, key)
+        answer = await ask(rename, self.viewer, wish, key, by=by)
         if isinstance(answer, Refusal):
             self.reply(events.refused(answer))
         else:
@@ -187,10 +204,11 @@ def arrive(scope: Scope) -> tuple[Stream, Viewer] | None:
     return None if stream is None else (stream, identify(scope))
 
 
-def look_around(stream: Stream, viewer: Viewer) -> tuple[events.Event, list[events.Event]]:
-    """The stream's state, with the newcomer among its viewers, and the chat's history."""
-    presence.seen(stream.pk, viewer.identity)
-    return stream_state(stream), [message.as_event() for message in Message.recent(stream.pk)]
+def look_around(stream: Stream, viewers: int) -> tuple[events.Event, list[events.Event]]:
+    """The stream's state and the chat's history."""
+    return stream_state(stream, viewers), [
+        message.as_event() for message in Message.recent(stream.pk)
+    ]
 
 
 def too_fast(wait: float) -> Refusal:

@@ -19,8 +19,8 @@ LOOK_EVERY = 2.0
 BEAT_EVERY = 10.0
 
 # Redis waits must not hold up the one thread that the database has.
-_seen = sync_to_async(presence.seen, thread_sensitive=False)
-_gone = sync_to_async(presence.gone, thread_sensitive=False)
+seen = sync_to_async(presence.seen, thread_sensitive=False)
+gone = sync_to_async(presence.gone, thread_sensitive=False)
 
 
 class Heartbeat:
@@ -39,7 +39,7 @@ class Heartbeat:
         """Forget this room's viewers except those who already came back to a new room."""
         self._closing.set()
         await asyncio.wait({self._task})
-        await _gone(self._room.stream_id, *(self._marked - elsewhere))
+        await gone(self._room.stream_id, *(self._marked - elsewhere))
 
     def joined(self, viewer: str) -> None:
         """The viewer was marked by somebody else: take over unmarking."""
@@ -58,8 +58,8 @@ class Heartbeat:
         here = set(self._room.members.values())
         left = self._marked - here
         if left:
-            await _gone(self._room.stream_id, *left)
-        count = await _seen(self._room.stream_id, *self._due(here))
+            await gone(self._room.stream_id, *left)
+        count = await seen(self._room.stream_id, *self._due(here))
         self._marked = (self._marked - left) | here
         if count is not None and count != self._told:
             self._told = count

@@ -37,7 +37,7 @@ class Hub:
     def join(self, stream_id: UUID, outbox: Outbox, viewer: str) -> Room:
         """Add the socket to the stream's room. Await `room.ready()` before loading a history."""
         if self._pulse is None:
-            self._pulse = Pulse(self._layer, self._catch_up, *self._rhythm)
+            self._pulse = Pulse(self._layer, self._hold, self._catch_up, *self._rhythm)
         if stream_id not in self._rooms:
             room = Room(stream_id, self._layer)
             self._rooms[stream_id] = room, Heartbeat(room, self._look_every)
@@ -69,6 +69,10 @@ class Hub:
         task = asyncio.create_task(closing)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+    def _hold(self) -> None:
+        for room, _ in self._rooms.values():
+            room.hold()
 
     def _catch_up(self, deaf: bool) -> None:
         for room, _ in self._rooms.values():

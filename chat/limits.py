@@ -24,10 +24,7 @@ class Limits:
 
     def enter(self, address: str, now: float) -> bool:
         """Count a socket of this address; whether it may stay."""
-        if self._connects.wait(address, now) > 0:
-            return False
-        self._connects.take(address, now)
-        return True
+        return self._connects.admit(address, now) == 0.0
 
     def admit(self, viewer: str, address: str, now: float) -> float:
         """Count an action and return 0.0, or count nothing and return the seconds to wait."""

@@ -14,6 +14,8 @@ from streams.models import Stream
 from streams.models.base import UUIDModel
 
 HISTORY = 50
+# As many as may have been missed while Redis was away; who missed more has to load the page again.
+MISSED = 200
 
 _last = datetime.min.replace(tzinfo=UTC)
 _lock = threading.Lock()
@@ -60,12 +62,16 @@ class Message(UUIDModel):
         return f"{self.name}: {self.text[:40]}"
 
     @classmethod
-    def recent(cls, stream_id: UUID, since: datetime | None = None) -> "list[Message]":
+    def recent(cls, stream_id: UUID) -> "list[Message]":
         """The stream's last messages, oldest first."""
         messages = cls.objects.filter(stream_id=stream_id)
-        if since is not None:
-            messages = messages.filter(created_at__gte=since)
         return list(reversed(messages.order_by("-created_at")[:HISTORY]))
+
+    @classmethod
+    def since(cls, stream_id: UUID, moment: datetime) -> "list[Message]":
+        """What was said since then, as far as it can have been missed; oldest first."""
+        messages = cls.objects.filter(stream_id=stream_id, created_at__gte=moment)
+        return list(reversed(messages.order_by("-created_at")[:MISSED]))
 
     def as_event(self) -> events.Event:
         return events.message(

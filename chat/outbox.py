@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 logger = logging.getLogger(__name__)
 
-SIZE = 64
+# Room for what a room catches up with at once, and then some.
+SIZE = 256
 
 
 class Frame(NamedTuple):

@@ -37,7 +37,7 @@ class Viewer:
 
 
 def identify(scope: Scope) -> Viewer:
-    """The viewer of an ASGI scope that went through Channels' AuthMiddlewareStack."""
+    """The viewer of an ASGI scope that went through chat/recognition.py."""
     user = scope.get("user")
     if user is not None and user.is_authenticated:
         return Viewer(f"account:{user.pk.hex}", user.get_username(), user.pk)

@@ -10,8 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "livestream.settings")
 django = get_asgi_application()
 
 # Models can be imported only now.
-from channels.auth import AuthMiddlewareStack  # noqa: E402
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.routing import ProtocolTypeRouter  # noqa: E402
 from channels.security.websocket import (  # noqa: E402
     AllowedHostsOriginValidator,
     WebsocketDenier,
@@ -21,7 +20,7 @@ from starlette.applications import Starlette  # noqa: E402
 from starlette.routing import Mount  # noqa: E402
 from starlette.staticfiles import StaticFiles  # noqa: E402
 
-from chat.routing import websocket_urlpatterns  # noqa: E402
+from chat.routing import application as rooms  # noqa: E402
 from streams.models import Stream  # noqa: E402
 from streams.origin.app import create_app  # noqa: E402
 
@@ -35,7 +34,6 @@ origin = create_app(settings.HLS_ROOT, stream_exists)
 static = Starlette(
     routes=[Mount("/static", StaticFiles(directory=settings.STATIC_ROOT, check_dir=False))]
 )
-rooms = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
 rooms_for_browsers = AllowedHostsOriginValidator(rooms)
 nobody = WebsocketDenier()
 

@@ -12,10 +12,13 @@ from livestream.redis_routes import PATIENCE, Route, Sentinels
 CHANNELS_PATIENCE = 5
 
 
-def cache(route: Route, prefix: str, **options: Any) -> dict[str, Any]:
+def cache(route: Route, prefix: str) -> dict[str, Any]:
     """A django-redis cache. LOCATION is a list: in a string a comma would part it, and with
     sentinels a string makes it read from replicas, which lag behind its own writes."""
-    options |= {"SOCKET_CONNECT_TIMEOUT": PATIENCE, "SOCKET_TIMEOUT": PATIENCE}
+    options: dict[str, Any] = {
+        "SOCKET_CONNECT_TIMEOUT": PATIENCE,
+        "SOCKET_TIMEOUT": PATIENCE,
+    }
     location = route.url
     if route.sentinels:
         login = route.login
@@ -37,6 +40,10 @@ def cache(route: Route, prefix: str, **options: Any) -> dict[str, Any]:
         "KEY_PREFIX": prefix,
         "OPTIONS": options,
     }
+
+
+def session_cache(route: Route, prefix: str) -> dict[str, Any]:
+    return cache(route, prefix) | {"BACKEND": "livestream.session_cache.SessionCache"}
 
 
 def channel_host(route: Route) -> dict[str, Any]:

@@ -94,9 +94,7 @@ DATABASES = {
 CACHES = {
     "default": redis_settings.cache(ENV.redis.cache, "livestream"),
     # Sessions are in the database and cached here: without Redis they are only slower.
-    "sessions": redis_settings.cache(
-        ENV.redis.cache, "livestream-sessions", IGNORE_EXCEPTIONS=True
-    ),
+    "sessions": redis_settings.session_cache(ENV.redis.cache, "livestream-sessions"),
     # For what has to be counted while Redis is away.
     "local": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
@@ -108,7 +106,7 @@ SESSION_CACHE_ALIAS = "sessions"
 CHANNEL_LAYERS = {
     "default": {
         # The core layer drops silently at 100 messages a channel; this one does not.
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "BACKEND": "chat.layer.Layer",
         "CONFIG": {
             "hosts": [redis_settings.channel_host(ENV.redis.channels)],
             "prefix": "livestream",

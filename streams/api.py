@@ -125,9 +125,8 @@ def _too_often(request: HttpRequest) -> HttpResponse | None:
     address, now = address_of(request), time.monotonic()
     if is_loopback(address):
         return None
-    wait = _asked.wait(address, now)
+    wait = _asked.admit(address, now)
     if wait == 0.0:
-        _asked.take(address, now)
         return None
     detail = "Too many requests from your address; wait a moment."
     return JsonResponse(

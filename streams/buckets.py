@@ -42,6 +42,13 @@ class Buckets:
         if len(self._full_at) > self._sweep_at:
             self._sweep(now)
 
+    def admit(self, key: str, now: float) -> float:
+        """Count one action of the key and return 0.0, or nothing and the seconds to wait."""
+        wait = self.wait(key, now)
+        if wait == 0.0:
+            self.take(key, now)
+        return wait
+
     def _sweep(self, now: float) -> None:
         self._full_at = {key: full for key, full in self._full_at.items() if full > now}
         # Doubling keeps the cost of sweeping constant per action.

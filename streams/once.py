@@ -5,6 +5,8 @@ have been carried out: the driver repeats an insertion by itself, but no update.
 more, and something that nobody else writes tells ours from another's.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 from django.db import DatabaseError, IntegrityError, connections, router
 from django.db.models import Model, QuerySet
 
@@ -23,13 +25,15 @@ def update_once(rows: QuerySet[Model], done: QuerySet[Model], **columns: object)
     return rows.update(**columns) == 1 or done.exists()
 
 
-def insert_once(row: Model) -> None:
+def insert_once(row: Model, hurry: AbstractContextManager[None] | None = None) -> None:
     """Raises IntegrityError when a unique value is another row's, DatabaseError when nobody knows.
 
-    Its key is chosen before, so that it is the same row however often it is sent.
+    Its key is chosen before, so that it is the same row however often it is sent. `hurry` may end
+    the first attempt: a server that hangs has a successor by the second one.
     """
     try:
-        row.save(force_insert=True)
+        with hurry or nullcontext():
+            row.save(force_insert=True)
         return
     except DatabaseError as error:
         if _is_certain(router.db_for_write(type(row)), error):

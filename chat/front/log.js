@@ -41,10 +41,18 @@ export class Log {
     const fresh = messages.filter(({ id }) => !this.#ids.has(id));
     if (!fresh.length) return;
     for (const { id } of fresh) this.#ids.add(id);
-    this.#list.append(...fresh.map(makeLine));
+    for (const message of fresh) this.#insert(makeLine(message));
     this.#trim();
     if (this.#follows) this.#toEnd();
     else this.#newer.hidden = false;
+  }
+
+  /** Where it will be after a reload: what one was cut off from comes late, and not at the end. */
+  #insert(line) {
+    let before = this.#list.lastElementChild;
+    while (before && before.dataset.at > line.dataset.at) before = before.previousElementSibling;
+    if (before) before.after(line);
+    else this.#list.prepend(line);
   }
 
   #trim() {

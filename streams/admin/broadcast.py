@@ -49,6 +49,8 @@ class BroadcastAdmin(ReadOnly, ModelAdmin):
         "advice",
         "end_reason",
     )
+    # By anything else the database would have to sort all of them.
+    sortable_by = ("started_at",)
     list_filter = ("state", "end_reason")
     list_select_related = ()
     search_fields = ("ingest_name",)

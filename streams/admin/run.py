@@ -105,6 +105,8 @@ class RunInline(ReadOnly, TabularInline):
 @admin.register(Run)
 class RunAdmin(ReadOnly, ModelAdmin):
     list_display = ("broadcast_text", "number", "state_label", "started_at", "end_reason", "pace")
+    # By anything else the database would have to sort all of them.
+    sortable_by = ("started_at",)
     list_filter = ("state", "end_reason")
     list_select_related = ()
     show_full_result_count = False

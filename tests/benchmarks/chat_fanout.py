@@ -33,12 +33,9 @@ def hub() -> Any:
     import django
 
     django.setup()
-    from channels.auth import AuthMiddlewareStack
-    from channels.routing import URLRouter
+    from chat.routing import application
 
-    from chat.routing import websocket_urlpatterns
-
-    return AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+    return application
 
 
 def baseline() -> Any:

@@ -2,9 +2,7 @@
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.auth import AuthMiddlewareStack
 from channels.layers import get_channel_layer
-from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.sessions.backends.cached_db import SessionStore
@@ -12,10 +10,8 @@ from django.db import connections
 from django.test import AsyncClient
 
 from chat.hub import current_hub
-from chat.routing import websocket_urlpatterns
+from chat.routing import application as APPLICATION
 from streams.models import Stream, User
-
-APPLICATION = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
 
 
 class Socket(WebsocketCommunicator):

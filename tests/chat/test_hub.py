@@ -10,13 +10,13 @@ from uuid import uuid4
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
-from channels_redis.pubsub import RedisPubSubChannelLayer
-from django.db import connections
+from django.db import DatabaseError, connections
 from redis.asyncio import Redis
 
-from chat import events
+from chat import events, subscription
 from chat import room as room_module
 from chat.hub import Hub, current_hub
+from chat.layer import Layer
 from chat.models import Message
 from chat.outbox import Frame, Outbox
 
@@ -27,7 +27,7 @@ class Reader:
     """A socket that keeps what it read."""
 
     def __init__(self):
-        self.read = asyncio.Queue()
+        self.read, self._texts = asyncio.Queue(), []
         self.dropped = asyncio.Event()
         self.outbox = Outbox(self.read.put, self.dropped.set)
         self.outbox.start()
@@ -37,6 +37,13 @@ class Reader:
         while '"viewers"' in (text := await asyncio.wait_for(self.read.get(), 20)):
             continue
         return text
+
+    @property
+    def texts(self):
+        """All messages so far."""
+        while not self.read.empty():
+            self._texts += [text] if '"viewers"' not in (text := self.read.get_nowait()) else []
+        return self._texts
 
     async def message(self):
         while (text := await asyncio.wait_for(self.read.get(), 10)) != HELLO.text:
@@ -54,6 +61,7 @@ async def opened(layer):
     hub.leave(stream_id, reader.outbox)
     await hub.drain()
     await layer.flush()
+    await sync_to_async(connections.close_all)()
 
 
 async def heard_again(room, reader):
@@ -151,21 +159,21 @@ async def test_a_full_outbox_overflows_once_and_takes_nothing_more():
     assert overflows == [1]
 
 
-async def test_a_room_delivers_again_after_its_connection_was_killed(redis):
-    async with opened(RedisPubSubChannelLayer(hosts=[redis.url])) as (_, room, reader):
+async def test_a_room_delivers_again_after_its_connection_was_killed(redis, transactional_db):
+    async with opened(Layer(hosts=[redis.url])) as (_, room, reader):
         async with Redis.from_url(redis.url) as client:
             assert await client.client_kill_filter(_type="pubsub") == 1
         assert await asyncio.wait_for(heard_again(room, reader), 20)
 
 
-async def test_a_room_delivers_again_after_redis_was_restarted(redis):
-    async with opened(RedisPubSubChannelLayer(hosts=[redis.url])) as (_, room, reader):
+async def test_a_room_delivers_again_after_redis_was_restarted(redis, transactional_db):
+    async with opened(Layer(hosts=[redis.url])) as (_, room, reader):
         await redis.stop()
         # With Redis away the sockets of this process still hear each other.
         await room.publish(HELLO)
         assert await reader.message()
         await redis.start()
-        distant = Hub(RedisPubSubChannelLayer(hosts=[redis.url]), look_every=60)
+        distant = Hub(Layer(hosts=[redis.url]), look_every=60)
         far = distant.join(room.stream_id, Reader().outbox, "bob")
         await far.ready()
         assert await asyncio.wait_for(heard_again(far, reader), 20)
@@ -173,10 +181,12 @@ async def test_a_room_delivers_again_after_redis_was_restarted(redis):
         await distant.drain()
 
 
-async def test_a_room_opened_while_redis_is_away_subscribes_when_it_is_back(redis, monkeypatch):
-    monkeypatch.setattr(room_module, "LAST_RETRY", 0.5)
+async def test_a_room_opened_while_redis_is_away_subscribes_when_it_is_back(
+    redis, monkeypatch, transactional_db
+):
+    monkeypatch.setattr(subscription, "LAST_RETRY", 0.5)
     await redis.stop()
-    async with opened(RedisPubSubChannelLayer(hosts=[redis.url])) as (_, room, reader):
+    async with opened(Layer(hosts=[redis.url])) as (_, room, reader):
         await room.publish(HELLO)
         assert await reader.message()
         await redis.start()
@@ -189,7 +199,7 @@ async def test_a_room_opened_while_redis_is_away_subscribes_when_it_is_back(redi
 
 
 async def test_what_was_said_elsewhere_while_redis_was_away_is_read_from_the_record(redis, stream):
-    layers = [RedisPubSubChannelLayer(hosts=[redis.url]) for _ in range(2)]
+    layers = [Layer(hosts=[redis.url]) for _ in range(2)]
     here, there = (Hub(layer, look_every=60, beat_every=0.1) for layer in layers)
     reader, speaker = Reader(), Reader()
     room = here.join(stream.pk, reader.outbox, "alice")
@@ -212,6 +222,108 @@ async def test_what_was_said_elsewhere_while_redis_was_away_is_read_from_the_rec
     for layer in layers:
         await layer.flush()
     await sync_to_async(connections.close_all)()
+
+
+@asynccontextmanager
+async def two_processes(redis, stream):
+    """Two hubs, each with a layer and a viewer of its own, at the pace of the product."""
+    layers = [Layer(hosts=[redis.url]) for _ in range(2)]
+    hubs, readers = [Hub(layer, look_every=60) for layer in layers], [Reader(), Reader()]
+    rooms = [
+        hub.join(stream.pk, reader.outbox, "viewer")
+        for hub, reader in zip(hubs, readers, strict=True)
+    ]
+    for room in rooms:
+        await room.ready()
+    yield rooms, readers
+    for hub, reader in zip(hubs, readers, strict=True):
+        hub.leave(stream.pk, reader.outbox)
+        await hub.drain()
+    for layer in layers:
+        await layer.flush()
+    await sync_to_async(connections.close_all)()
+
+
+@pytest.mark.parametrize("away", [0.0, 0.5, 1.0, 1.9])
+async def test_a_moment_without_redis_costs_no_viewer_a_message(redis, stream, away):
+    async with two_processes(redis, stream) as (rooms, readers):
+        over, heard = asyncio.Event(), []
+
+        async def talk():
+            while not over.is_set():
+                heard.append(await said(rooms[0], stream, f"message {len(heard)}"))
+                await asyncio.sleep(0.1)  # a lively chat
+
+        talking = asyncio.create_task(talk())
+        await reads(readers, heard, 5)
+        await redis.stop()
+        if away:
+            await asyncio.sleep(away)  # what is tried
+        await redis.start()
+        # Longer than the layer waits until it looks for Redis again.
+        await reads(readers, heard, len(heard) + 20)
+        over.set()
+        await talking
+        await reads(readers, heard, len(heard))
+        for reader in readers:
+            assert [json.loads(text)["text"] for text in reader.texts] == [
+                f"message {n}" for n in range(len(heard))
+            ]
+
+
+async def reads(readers, heard, count):
+    """Return when every reader has read so many, and the last one said by then."""
+    async with asyncio.timeout(20):
+        while not all(len(r.texts) >= count and heard[count - 1] in r.texts for r in readers):
+            await asyncio.sleep(0.02)
+
+
+async def test_what_one_process_could_not_send_the_other_reads_before_what_comes_next(
+    redis, stream, monkeypatch
+):
+    async with two_processes(redis, stream) as (rooms, readers):
+        layer = rooms[0]._layer
+        with monkeypatch.context() as broken:
+            # Its own way to Redis; the other one hears no trouble.
+            broken.setattr(layer, "group_send", refuse, raising=False)
+            first = await said(rooms[0], stream, "one")
+        second = await said(rooms[0], stream, "two")
+        assert [await reader.text() for reader in readers] == [first, first]
+        assert [await reader.text() for reader in readers] == [second, second]
+
+
+async def test_what_was_not_sent_is_read_elsewhere_even_if_nothing_comes_next(
+    redis, stream, monkeypatch
+):
+    async with two_processes(redis, stream) as (rooms, readers):
+        with monkeypatch.context() as broken:
+            broken.setattr(rooms[0]._layer, "group_send", refuse, raising=False)
+            last = await said(rooms[0], stream, "the last one")
+        assert await readers[1].text() == last
+
+
+async def refuse(group, message):
+    raise ConnectionError("no way to Redis")
+
+
+async def test_what_cannot_be_read_now_is_read_later(stream, monkeypatch):
+    async with opened(get_channel_layer()) as (hub, _, reader):
+        room = hub.join(stream.pk, reader.outbox, "alice")
+        message = await Message.objects.acreate(stream=stream, name="bob", text="missed")
+        with monkeypatch.context() as away:
+            read = asyncio.Event()
+
+            async def fails(*_):
+                read.set()
+                raise DatabaseError("away")
+
+            away.setattr(room_module, "ask", fails)
+            room.catch_up(subscribe=False)
+            await read.wait()
+        assert json.loads(await reader.text())["id"] == message.pk.hex
+        hub.leave(stream.pk, reader.outbox)
+        await hub.drain()
+        await sync_to_async(connections.close_all)()
 
 
 async def said(room, stream, text):

@@ -11,8 +11,10 @@ from redis import Redis
 
 from tests.acceptance.stack import Stack, until
 from tests.faults.channel import Channel
+from tests.faults.chatters import Chatters
 from tests.faults.conftest import Stage
 from tests.faults.ledger import Entry
+from tests.faults.workers import frozen
 
 
 @contextmanager
@@ -53,6 +55,39 @@ def test_a_publish_without_redis_is_on_air_all_the_same(stage: Stage) -> None:
     assert took < 10
     channel.note(Entry("publish while Redis is away: the first run", None, None, took))
     channel.is_sound()
+
+
+@pytest.mark.parametrize("seconds", [10.0, pytest.param(40.0, marks=pytest.mark.slow_fault)])
+def test_a_frozen_redis_costs_the_viewer_nothing_and_pages_and_chat_go_on(
+    channel: Channel, seconds: float
+) -> None:
+    """Worse than one that is away: it takes connections, and answers none."""
+    encoder, stack, slowest = channel.encoder(), channel.stack, 0.0
+    pages = ("/", f"/{channel.name}", f"/api/streams/{channel.name}")
+    with Chatters(stack.backend, channel.name, 3) as chat:
+        until(lambda: len(chat.acknowledged) >= 3, 20, "everybody talks")
+        with channel.fault(f"Redis hangs (SIGSTOP) for {seconds:.0f} s") as fault:
+            with frozen(stack.pids()["redis"]):
+                over, said = time.monotonic() + seconds, len(chat.acknowledged)
+                while time.monotonic() < over:
+                    for page in pages:
+                        asked = time.monotonic()
+                        assert stack.get(page).status == 200
+                        slowest = max(slowest, time.monotonic() - asked)
+                channel.await_segments(2)
+                # Everybody is in the same process here.
+                until(lambda: len(chat.acknowledged) > said, 20, "what is said is heard")
+            returned = time.monotonic()
+            until(lambda: stack.get("/health", stack.backend).status == 200, 30, "all is well")
+            fault.recovered = time.monotonic() - returned
+            fault.remark = f"slowest page meanwhile: {slowest:.1f} s"
+        said = len(chat.acknowledged)
+        until(lambda: len(chat.acknowledged) > said + 3, 30, "everybody talks again")
+    assert fault.losses is not None
+    assert (fault.losses.stalled, fault.losses.lost) == (0.0, 0.0)
+    assert channel.encoder() == encoder
+    assert slowest < 5
+    assert chat.refused == []
 
 
 @pytest.mark.slow_fault

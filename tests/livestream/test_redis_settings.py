@@ -92,10 +92,9 @@ def test_what_is_no_sentinel_is_refused(text: str) -> None:
     ],
 )
 def test_the_cache_s_settings(route: Route, location: str, options: dict[str, object]) -> None:
-    cache = redis_settings.cache(route, "prefix", IGNORE_EXCEPTIONS=True)
+    cache = redis_settings.cache(route, "prefix")
     assert cache["LOCATION"] == [location]
     assert cache["OPTIONS"].get("CONNECTION_POOL_KWARGS", {}) == options
-    assert cache["OPTIONS"]["IGNORE_EXCEPTIONS"] is True
     assert cache["OPTIONS"].get("SENTINELS", []) == (list(THREE.hosts) if route.sentinels else [])
 
 

@@ -10,12 +10,12 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery
-from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.conf import LazySettings
 from django.core.cache import cache
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from chat.layer import Layer
 from deploy.redis_server import connect, who_serves
 from livestream import redis_settings
 from livestream.redis_routes import RedisRoutes
@@ -81,10 +81,7 @@ def send(routes: RedisRoutes, key: str) -> None:
 
 
 async def talk(routes: RedisRoutes) -> str:
-    one, other = (
-        RedisPubSubChannelLayer(hosts=[redis_settings.channel_host(routes.channels)])
-        for _ in range(2)
-    )
+    one, other = (Layer(hosts=[redis_settings.channel_host(routes.channels)]) for _ in range(2))
     try:
         channel = await one.new_channel()
         await other.send(channel, {"text": "hello"})

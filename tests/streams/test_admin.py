@@ -1,5 +1,6 @@
 """The admin, as admins and streamers use it."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -38,6 +39,16 @@ def broadcast(stream: Stream) -> Broadcast:
 )  # fmt: skip
 def test_its_lists_open(admin: Client, broadcast: Broadcast, page: str) -> None:
     assert admin.get(f"/admin/{page}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("page", "columns"), [("broadcast", [1]), ("run", [3])], ids=["broadcasts", "runs"]
+)
+def test_its_long_lists_are_sorted_only_by_what_has_an_index(
+    admin: Client, broadcast: Broadcast, page: str, columns: list[int]
+) -> None:
+    text = admin.get(f"/admin/streams/{page}/").content.decode()
+    assert [n for n in range(9) if re.search(rf"\?o=-?{n}\b", text)] == columns
 
 
 def test_a_streams_page_shows_the_obs_settings(

@@ -6,7 +6,9 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -16,12 +18,14 @@ from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
+from pymongo import MongoClient
 
 from chat.models import Message
 from streams import transfer
 from streams.management.commands import move_database
 from streams.models import Broadcast, Event, Run, Stream, StreamKey, User
 from tests import mongod
+from tests.acceptance.stack import until
 from tests.deploy.installation import ROOT
 from tests.mongod import Mongod
 
@@ -171,6 +175,53 @@ def test_a_wrong_address_is_said_without_its_password(
     said = capfd.readouterr().err
     assert "names no database" in said
     assert "s3cret" not in said
+
+
+@pytest.mark.parametrize("kind", ["mongodb", "sqlite"])
+def test_a_move_whose_receiver_is_killed_says_so_and_can_be_done_again(
+    registry: Stream, server: Mongod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    before, receivers = facts_here(), []
+
+    class Popen(subprocess.Popen[str]):
+        def __init__(self, *arguments: Any, **how: Any) -> None:
+            super().__init__(*arguments, **how)
+            receivers.append(self)
+
+    def to(name: str) -> str:
+        if kind == "sqlite":
+            return str(tmp_path / f"{name}.sqlite3")
+        return f"mongodb://{server.address}/{tmp_path.name}-{name}"
+
+    def stored() -> int:
+        if kind == "sqlite":
+            with closing(sqlite3.connect(to("half"))) as database:
+                counted: int = database.execute("SELECT count(*) FROM chat_message").fetchone()[0]
+                return counted
+        with MongoClient[dict[str, Any]](server.address) as client:
+            return client[f"{tmp_path.name}-half"]["chat_message"].estimated_document_count()
+
+    rows = transfer.Sender._rows
+
+    def killed_on_the_way(sender: transfer.Sender, model: type[Any]) -> Iterator[Any]:
+        for number, row in enumerate(rows(sender, model)):
+            yield row
+            if (model, number) == (Message, 1100):
+                until(stored, 20, "some of it is stored")
+                receivers[0].kill()
+
+    with monkeypatch.context() as killed:
+        killed.setattr(subprocess, "Popen", Popen)
+        killed.setattr(transfer.Sender, "_rows", killed_on_the_way)
+        with pytest.raises(CommandError, match=r"SIGKILL ended.*Empty that database"):
+            move(to("half"))
+    assert 0 < stored() < 1200
+    assert facts_here() == before
+    with pytest.raises(CommandError, match="Nothing was moved"):
+        move(to("half"))
+    move(to("whole"))
+    environment = move_database._environment(to("whole"))
+    assert there(FACTS, **environment) == before
 
 
 def test_a_row_that_is_written_meanwhile_is_noticed(

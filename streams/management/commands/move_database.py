@@ -3,6 +3,7 @@ back."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from argparse import SUPPRESS
@@ -98,6 +99,11 @@ def _send(target: dict[str, str]) -> transfer.Sender:
         sender.write(receiver.stdin)
         receiver.stdin.close()
         arrived = json.loads(receiver.stdout.read() or "{}")
+    if receiver.returncode < 0:
+        name = signal.Signals(-receiver.returncode).name
+        raise CommandError(
+            f"Not everything was moved: {name} ended the process that stored it. {EMPTY_IT}"
+        )
     if not arrived:
         raise CommandError(f"Not everything was moved; why is said above. {EMPTY_IT}")
     _compare(sender, transfer.count(), arrived)
