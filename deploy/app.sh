@@ -185,9 +185,10 @@ case $command in
         find_installation
         if [ "${1-}" = remove ]; then
             remove_units
-            exit
+            if ! is_running; then exit; fi
+        else
+            install_units
         fi
-        install_units
         wait_until_well "$PATIENCE"
         ;;
     demo)
