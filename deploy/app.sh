@@ -56,6 +56,7 @@ prepare_state() { # DOMAIN or ""
     make_venv
     install_requirements requirements.txt
     write_environment "$1"
+    make_host_id
     choose_run_folder
     export LIVESTREAM_RUN
     hand_over

@@ -176,7 +176,7 @@ class Service:
 
     def worker_of(self, row: dict[str, Any]) -> Machine | None:
         """Which of them drives the broadcast."""
-        host = row["holder"].partition(":")[0]
+        host = row["holder"].partition(":")[0].rpartition("-")[0]
         return next((worker for worker in self.workers if worker.host.name == host), None)
 
     def other(self, worker: Machine) -> Machine:
