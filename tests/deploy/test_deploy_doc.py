@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import secrets
 import subprocess
 import sys
 import sysconfig
@@ -14,7 +15,7 @@ from django.core.management import CommandError, call_command
 
 from streams.origin.app import FOREVER, FRESH
 from tests import mongod
-from tests.deploy.guide import block
+from tests.deploy.guide import block, settings
 from tests.deploy.installation import ROOT, Installation
 
 pytestmark = pytest.mark.acceptance  # processes and a database of their own
@@ -163,9 +164,22 @@ def test_a_snapshot_of_mongodb_says_what_to_do_instead() -> None:
 
 def test_the_variables_of_the_guide_are_those_there_are() -> None:
     example = (ROOT / "deploy/env.example").read_text()
-    for name in ("all", "stores", "web", "web2", "ingest", "origin", "worker", "edge"):
+    for name in ("all", "stores", "web", "web2", "public", "ingest", "origin", "worker", "edge"):
         for line in block(name).splitlines():
             assert f"\n{line.partition('=')[0]}=" in example
+
+
+DJANGO = {"DJANGO_SETTINGS_MODULE": "livestream.settings"}
+
+
+def test_what_the_guide_sets_up_for_the_public_is_safe(tmp_path: Path) -> None:
+    """Django's own checks, and ours, have nothing to say against it."""
+    common = settings("all", "stores") | {"SECRET_KEY": secrets.token_hex(32)}
+    for web in ("web", "web2"):
+        variables = common | settings(web, "public") | DJANGO
+        checked = Installation(tmp_path, **variables).run("django", "check", "--deploy")
+        assert checked.returncode == 0, checked.stderr
+        assert "no issues" in checked.stdout + checked.stderr, checked.stderr
 
 
 def test_what_the_guide_shows_of_a_cache_is_what_it_is_told() -> None:
@@ -180,6 +194,5 @@ def test_every_place_the_guide_sets_up_can_be_rendered(tmp_path: Path) -> None:
     ):  # fmt: skip
         var = tmp_path / name
         var.mkdir()
-        settings = dict(line.split("=", 1) for line in block(name).splitlines())
-        rendered = Installation(var, **settings).run("deploy.render", configuration)
+        rendered = Installation(var, **settings(name)).run("deploy.render", configuration)
         assert rendered.returncode == 0, rendered.stderr
