@@ -3,7 +3,6 @@
 import http.client
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -13,7 +12,7 @@ import pytest
 from streams.ingest_node import IngestNode, IngestUnreachable
 from tests.acceptance.publisher import Publisher
 from tests.acceptance.stack import until
-from tests.deploy.installation import Installation, free_port, serve, wait_for_port
+from tests.deploy.installation import Installation, free_port, serve
 from tests.deploy.relay import from_address, relay
 from tests.streams.ladder.conftest import packets
 
@@ -74,22 +73,10 @@ class Ingest(Installation):
         return (self.var / "log/ingest.conf").read_text()
 
 
-@contextmanager
-def running(ingest: Ingest) -> Iterator[Ingest]:
-    rendered = ingest.run("deploy.render", "ingest.conf")
-    assert rendered.returncode == 0, rendered.stderr
-    nginx = ingest.nginx("ingest.conf")
-    try:
-        wait_for_port(ingest.ports["RTMP"])
-        yield ingest
-    finally:
-        nginx.terminate()
-        nginx.wait(10)
-
-
 @pytest.fixture
 def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    with running(Ingest(tmp_path)) as ingest:
+    ingest = Ingest(tmp_path)
+    with ingest.serving("ingest.conf", "RTMP"):
         yield ingest
 
 
@@ -169,7 +156,7 @@ def far(tmp_path: Path) -> Iterator[Ingest]:
         LIVESTREAM_RTMP_BIND="0.0.0.0",
         LIVESTREAM_WORKERS=f"{WORKER}/32",
     )
-    with running(far):
+    with far.serving("ingest.conf", "RTMP"):
         server = far.hook()
         yield far
         server.shutdown()
