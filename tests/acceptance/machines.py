@@ -136,11 +136,15 @@ class Service:
         self._make_account()
 
     def _make_account(self) -> None:
-        """On that host itself: as long as there is none, mongod lets its own machine make one."""
+        """As the guide says. The administrator is made on that host itself, as long as there is
+        nobody."""
         code = (
             "import sys; from pymongo import MongoClient\n"
-            "MongoClient('127.0.0.1').admin.command('createUser', 'livestream', pwd=sys.argv[1],"
-            f" roles=[{{'role': 'readWrite', 'db': {DATABASE!r}}}])"
+            "login = {'username': 'root', 'password': sys.argv[1]}\n"
+            "MongoClient('127.0.0.1').admin.command('createUser', 'root', pwd=sys.argv[1],"
+            " roles=['root'])\n"
+            "MongoClient('127.0.0.1', **login).admin.command('createUser', 'livestream',"
+            f" pwd=sys.argv[1], roles=[{{'role': 'readWrite', 'db': {DATABASE!r}}}])"
         )
         subprocess.run(
             self.data.command(sys.executable, "-c", code, MONGODB_PASSWORD), check=True, timeout=30

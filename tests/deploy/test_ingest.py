@@ -3,6 +3,7 @@
 import http.client
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -73,10 +74,15 @@ class Ingest(Installation):
         return (self.var / "log/ingest.conf").read_text()
 
 
+@contextmanager
+def running(ingest: Ingest) -> Iterator[Ingest]:
+    with ingest.serving("ingest.conf", "RTMP"):
+        yield ingest
+
+
 @pytest.fixture
 def ingest(tmp_path: Path) -> Iterator[Ingest]:
-    ingest = Ingest(tmp_path)
-    with ingest.serving("ingest.conf", "RTMP"):
+    with running(Ingest(tmp_path)) as ingest:
         yield ingest
 
 
@@ -156,7 +162,7 @@ def far(tmp_path: Path) -> Iterator[Ingest]:
         LIVESTREAM_RTMP_BIND="0.0.0.0",
         LIVESTREAM_WORKERS=f"{WORKER}/32",
     )
-    with far.serving("ingest.conf", "RTMP"):
+    with running(far):
         server = far.hook()
         yield far
         server.shutdown()
