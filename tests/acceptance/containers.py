@@ -125,10 +125,10 @@ class Containers:
             file.write("# newer\n")
 
     def shell(self, commands: str) -> str:
-        """As who reads the guide types them there; what they print."""
+        """As who lives there and reads the guide types them; what they print."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", commands], cwd=self.checkout,
-            env=os.environ | self.variables, stdin=subprocess.DEVNULL,
+            env=os.environ | self.variables | {"HOME": str(self.checkout)}, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=500,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + self.state()
