@@ -25,10 +25,9 @@ SOURCES = (
 STAND_INS = {"mongo": ROOT / "tests/stand_ins/mongo", "redis": ROOT / "tests/stand_ins/redis"}
 
 
-def docker(*arguments: str, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-    """`given`: what it reads."""
+def docker(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["docker", *arguments], env=os.environ | variables, input=given,
+        ["docker", *arguments], env=os.environ | variables, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=400,
     )  # fmt: skip
 
@@ -128,8 +127,9 @@ class Containers:
         """As who lives there and reads the guide types them; what they print."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", commands], cwd=self.checkout,
-            env=os.environ | self.variables | {"HOME": str(self.checkout)}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=500,
+            env=os.environ | self.variables | {"HOME": str(self.checkout)},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            timeout=500,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + self.state()
         return done.stdout
@@ -148,11 +148,11 @@ class Containers:
         assert done.returncode == 0, done.stdout + self.state()
         return done.stdout
 
-    def compose(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    def compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Plain docker compose, as who prefers it calls it."""
         return docker(
             "compose", "-f", str(self.checkout / "deploy/docker-compose.yml"), *arguments,
-            given=given, **self.variables,
+            **self.variables,
         )  # fmt: skip
 
     def state(self) -> str:
@@ -170,14 +170,12 @@ class Containers:
         self.key = re.search(r"Stream key +(\S+)", said)[1]  # type: ignore[index]
         self.password = re.search(r"Password +(\S+)", said)[1]  # type: ignore[index]
 
-    def execute(
-        self, service: str, *command: str, given: str = ""
-    ) -> subprocess.CompletedProcess[str]:
-        return self.compose("exec", "-T", service, *command, given=given)
+    def execute(self, service: str, *command: str) -> subprocess.CompletedProcess[str]:
+        return self.compose("exec", "-T", service, *command)
 
-    def manage(self, *arguments: str, given: str = "") -> str:
+    def manage(self, *arguments: str) -> str:
         """What a manage.py command prints."""
-        done = self.execute("web", "python", "manage.py", *arguments, given=given)
+        done = self.execute("web", "python", "manage.py", *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
