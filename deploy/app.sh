@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # The command line of an installation: sets it up, starts and stops it, looks after it.
 set -euo pipefail
+# Whoever runs the processes has to read what is installed; what is secret says so itself.
+umask 022
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
@@ -28,6 +30,7 @@ Usage: ./deploy/app.sh COMMAND
   restart [PROCESS…]     without names all but redis and ingest: viewers notice nothing
   status                 each process and part; exit code 1 when something is not well
   logs [PROCESS]         follow the logs
+  manage COMMAND…        Django's manage.py, as the user that runs the processes
   systemd [remove]       have systemd run the processes, by hardened units; or no longer
   docker up|down|status|logs
                          the same in containers; only Docker is needed
@@ -56,6 +59,7 @@ prepare_state() { # DOMAIN or ""
     make_venv
     install_requirements requirements.txt
     write_environment "$1"
+    make_host_id
     choose_run_folder
     export LIVESTREAM_RUN
     hand_over
@@ -143,7 +147,7 @@ setup() {
     start_processes
     mark_done "$LIVESTREAM_VAR/stamps/code" "${code[@]}" "$ENV_FILE"
     wait_until_well "$PATIENCE"
-    MANAGE="$(said_as_user "$LIVESTREAM_VENV/bin/python") manage.py"
+    MANAGE="${SUDO_USER:+sudo }./deploy/app.sh manage"
     introduce
 }
 
@@ -181,13 +185,18 @@ case $command in
         find_installation
         show_logs "$@"
         ;;
+    manage)
+        find_installation
+        manage "$@"
+        ;;
     systemd)
         find_installation
         if [ "${1-}" = remove ]; then
             remove_units
-            exit
+            if ! is_running; then exit; fi
+        else
+            install_units
         fi
-        install_units
         wait_until_well "$PATIENCE"
         ;;
     demo)

@@ -5,6 +5,7 @@
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -55,30 +56,32 @@ def connect(route: Route) -> "redis.Redis":
     return master
 
 
-def who_serves(routes: RedisRoutes) -> str:
+def who_serves(routes: RedisRoutes, var: Path) -> str:
     """`theirs` or `own`. Raises SystemExit, never showing a password."""
     problems = routes.problems()
     if problems:
         raise SystemExit("\n".join(problems))
-    answers = [_answers(name, route, routes.url) for name, route in routes.by_variable().items()]
-    return "theirs" if all(answers) else "own"
+    theirs = [_is_theirs(name, route, routes, var) for name, route in routes.by_variable().items()]
+    return "theirs" if all(theirs) else "own"
 
 
-def _answers(variable: str, route: Route, shared_url: str) -> bool:
-    """Whether a Redis answers there; False where it is for us to start one."""
+def _is_theirs(variable: str, route: Route, routes: RedisRoutes, var: Path) -> bool:
+    """Whether another Redis answers there; False where ours does, or is for us to start."""
     place = _place(route)
     client = connect(route)
+    may_be_ours = route.url == routes.url and RedisAddress.parse(route.url).ours_to_serve
+    may_be_ours = may_be_ours and route.sentinels is None
     try:
         client.ping()
         _refuse_a_cluster(client, place)
+        return not (may_be_ours and _configuration(client) == f"{var}/conf/redis.conf")
     except redis.AuthenticationError as refusal:
         raise SystemExit(
             f"The Redis at {place} wants other credentials ({refusal}).\n"
             f"  Put the right ones into {variable}: redis://:PASSWORD@HOST:PORT/0"
         ) from None
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        ours = route.url == shared_url and RedisAddress.parse(route.url).ours_to_serve
-        if ours and route.sentinels is None:
+        if may_be_ours:
             return False
         said = str(error).partition(" : ")[0]
         reason = said if route.sentinels or "certificate" in said else type(error).__name__
@@ -91,7 +94,14 @@ def _answers(variable: str, route: Route, shared_url: str) -> bool:
         raise SystemExit(f"The Redis at {place} says: {error}") from None
     finally:
         client.close()
-    return True
+
+
+def _configuration(client: "redis.Redis") -> str:
+    """The file with which it was started."""
+    try:
+        return str(client.info("server").get("config_file", ""))
+    except redis.ResponseError:
+        return ""  # of a server that may forbid it, which ours does not
 
 
 def _place(route: Route) -> str:
@@ -116,4 +126,5 @@ def _refuse_a_cluster(client: "redis.Redis", place: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(who_serves(environment.read().redis) + "\n")
+    env = environment.read()
+    sys.stdout.write(who_serves(env.redis, env.var) + "\n")

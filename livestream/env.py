@@ -23,6 +23,7 @@ from streams.origin.pressure import Watermark
 ROOT = Path(__file__).resolve().parent.parent
 # What one host may run; deploy/sh/process.sh knows how.
 PROCESSES = ("redis", "origin", "web", "worker", "beat", "ingest", "edge")
+HOST_ID = re.compile(r"[a-z0-9]{8}")
 SIZE = re.compile(r"[1-9][0-9]*[kmg]?")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -39,6 +40,7 @@ class Environment:
     https: bool
     backend_bind: str
     trusted_edges: list[Network]
+    host: str
     var: Path
     run: str
     origin: str
@@ -89,6 +91,7 @@ def read() -> Environment:
         https=_boolean("LIVESTREAM_HTTPS"),
         backend_bind=env.str("LIVESTREAM_BACKEND_BIND", default=""),
         trusted_edges=_networks(env, "LIVESTREAM_TRUSTED_EDGE"),
+        host=_host(var),
         var=var,
         run=run,
         origin=env.str("LIVESTREAM_ORIGIN", default="") or f"unix:{run}/origin.sock",
@@ -134,6 +137,21 @@ def need_secret_key(env: Environment) -> str:
             "SECRET_KEY_FILE name a file that holds it."
         )
     return env.secret_key
+
+
+def _host(var: Path) -> str:
+    """By which workers know what is their own. Two machines may have one name, so setup gives each
+    state folder an id; containers have none, and names of their own."""
+    name = socket.gethostname()
+    file = var / "host-id"
+    if not file.exists():
+        return name[:63]
+    mark = file.read_text().strip()
+    if not HOST_ID.fullmatch(mark):
+        raise ImproperlyConfigured(
+            f"{file} is damaged. Remove it and call ./deploy/app.sh setup, which writes a new one."
+        )
+    return f"{name[:54]}-{mark}"
 
 
 def _redis(env: environ.Env) -> RedisRoutes:

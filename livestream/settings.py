@@ -201,6 +201,7 @@ LOGGING = {
 
 # What the product itself reads (streams/, chat/).
 TRUSTED_EDGES = ENV.trusted_edges
+HOST = ENV.host
 HLS_ROOT = ENV.var / "hls"
 PUBLIC_API_URL = ENV.public_api_url
 PUBLIC_WS_URL = ENV.public_ws_url

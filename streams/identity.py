@@ -2,11 +2,12 @@
 
 import os
 import secrets
-import socket
 from functools import cache as once
 from pathlib import Path
 
-HOST = socket.gethostname()[:63]
+from django.conf import settings
+
+HOST: str = settings.HOST
 
 
 def make() -> str:
@@ -33,8 +34,8 @@ def is_dead(holder: str) -> bool:
 
 @once
 def _pid_world() -> str:
-    """Two containers may have one host's name, and so may two machines, whose first namespaces
-    bear the same number; pids mean nothing across either border."""
+    """Two containers may have one host's name, and a machine keeps its own when it is started anew,
+    in a first namespace of the same number; pids mean nothing across either border."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
     return os.readlink("/proc/self/ns/pid").strip("pid:[]") + f"-{boot}"
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60  # seconds
@@ -35,12 +36,19 @@ class Output:
     err: str
 
 
+# What reading an answer raises that has not the shape it should have.
+SHAPELESS = (ValueError, KeyError, TypeError, AttributeError)
+
+
 def judge_pip(said: Output) -> Verdict:
     """pip-audit's JSON. It skips what its service does not know."""
     try:
-        packages = json.loads(said.out)["dependencies"]
-    except (ValueError, KeyError, TypeError):
+        return _weak_in_pip(json.loads(said.out)["dependencies"])
+    except SHAPELESS:
         return _unanswered("Python's advisories", said)
+
+
+def _weak_in_pip(packages: list[dict[str, Any]]) -> Verdict:
     verdict = Verdict()
     for package in packages:
         for found in package.get("vulns", []):
@@ -61,9 +69,12 @@ def judge_pip(said: Output) -> Verdict:
 def judge_npm(said: Output) -> Verdict:
     """npm's JSON, which has `vulnerabilities` only when the registry answered."""
     try:
-        vulnerable = json.loads(said.out)["vulnerabilities"]
-    except (ValueError, KeyError, TypeError):
+        return _weak_in_npm(json.loads(said.out)["vulnerabilities"])
+    except SHAPELESS:
         return _unanswered("npm's advisories", said)
+
+
+def _weak_in_npm(vulnerable: dict[str, dict[str, Any]]) -> Verdict:
     verdict = Verdict()
     for name, found in vulnerable.items():
         # A name in `via` is another package of the list; an object is the advisory itself.
@@ -78,26 +89,33 @@ def judge_bandit(said: Output) -> Verdict:
     return Verdict() if said.status == 0 else Verdict(findings=[said.out or said.err])
 
 
-# What tools say of a service that is away, or does not speak their protocol.
+# The last words of tools whose service is away or does not speak their protocol.
 AWAY = re.compile(
-    r"no answer within|no route|unreachable|connect|network|resolve|time.?out|ENOTFOUND|EAI_AGAIN"
-    r"|ECONNRE|\b[45]\d\d\b",
-    re.I,
+    r"no answer within \d+ s$"  # ours
+    # pip-audit's, and those of the libraries it asks with, at the end of a traceback
+    r"|([\w.]+\.)?(ConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError|HTTPError): "
+    r"|pip_audit\.[\w.]+\.ServiceError$"
+    r"|ERROR:pip_audit\._cli:Tip: your network may be blocking this service"
+    # npm's
+    r"|request to \S+ failed, reason: "
+    r"|network timeout at: "
+    r"|[45]\d\d [A-Z][A-Za-z -]+ - (GET|POST) https?://"
 )
 
 
 def _unanswered(what: str, said: Output) -> Verdict:
     """A tool that is missing or says something else is a failure: nothing was looked up."""
-    text = f"{what} could not be asked: {_last_line(said)}"
-    away = AWAY.search(said.err) or AWAY.search(_last_line(said))
-    return Verdict(notes=[text]) if away else Verdict(findings=[text])
+    reason = _reason(said)
+    text = f"{what} could not be asked: {reason[:200]}"
+    return Verdict(notes=[text]) if AWAY.match(reason) else Verdict(findings=[text])
 
 
-def _last_line(said: Output) -> str:
+def _reason(said: Output) -> str:
+    """npm's `message`, or the last line."""
     try:
         return str(json.loads(said.out)["message"])
-    except (ValueError, KeyError, TypeError):
-        return (said.err.strip().splitlines() or ["it said nothing"])[-1][:200]
+    except SHAPELESS:
+        return (said.err.strip().splitlines() or ["it said nothing"])[-1]
 
 
 def run(command: list[str]) -> Output:

@@ -45,17 +45,39 @@ def test_packages_without_weaknesses_are_neither_finding_nor_note() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "reason",
     [
-        Output(1, "", "Traceback\nConnectionError: no route to host"),
-        Output(1, '{"message": "no route to host", "statusCode": 405}', "npm error"),
+        "no answer within 60 s",
+        "requests.exceptions.ProxyError: HTTPSConnectionPool(host='pypi.org', port=443): Max "
+        "retries exceeded (Caused by ProxyError('Unable to connect to proxy'))",
+        "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='pypi.org', port=443): "
+        "Failed to resolve 'pypi.org'",
+        "requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='pypi.org', port=443): Read "
+        "timed out.",
+        "pip_audit._service.interface.ServiceError",
+        "ERROR:pip_audit._cli:Tip: your network may be blocking this service. Try another service",
     ],
 )
-def test_a_service_that_does_not_answer_is_a_note_that_says_why(said: Output) -> None:
-    for judge in (judge_pip, judge_npm):
-        verdict = judge(said)
-        assert verdict.findings == []
-        assert "no route to host" in verdict.notes[0]
+def test_a_service_that_pip_audit_cannot_reach_is_a_note_that_says_why(reason: str) -> None:
+    verdict = judge_pip(Output(1, "", f"Traceback (most recent call last):\n  …\n{reason}\n"))
+    assert verdict.findings == []
+    assert reason[:60] in verdict.notes[0]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "request to https://registry.example/-/npm/v1/security/advisories/bulk failed, reason: "
+        "getaddrinfo ENOTFOUND registry.example",
+        "405 Method Not Allowed - POST https://registry.example/-/npm/v1/security/advisories/bulk",
+        "503 Service Unavailable - POST https://registry.example/-/npm/v1/security/audits/quick",
+        "network timeout at: https://registry.example/-/npm/v1/security/advisories/bulk",
+    ],
+)
+def test_a_service_that_npm_cannot_reach_is_a_note_that_says_why(message: str) -> None:
+    verdict = judge_npm(output({"message": message, "error": {"summary": ""}}, 1))
+    assert verdict.findings == []
+    assert message[:60] in verdict.notes[0]
 
 
 def test_packages_the_service_does_not_know_are_a_note() -> None:
@@ -87,6 +109,20 @@ def test_our_own_weak_spot_is_found(tmp_path: Any) -> None:
         Output(1, "", "/usr/bin/python: No module named pip_audit"),
         Output(1, "", "[Errno 2] No such file or directory: 'npm'"),
         Output(0, "{}", ""),
+        Output(0, "null", ""),
+        Output(0, "[]", ""),
+        Output(0, '"vulnerabilities"', ""),
+        output({"dependencies": None, "vulnerabilities": None}),
+        output({"dependencies": [None], "vulnerabilities": [None]}),
+        output({"dependencies": [[]], "vulnerabilities": {"hls.js": None}}),
+        output({"dependencies": [{"vulns": None}], "vulnerabilities": {"hls.js": {"via": [{}]}}}),
+        # Broken, whatever they mention.
+        Output(1, "", "ModuleNotFoundError: No module named 'urllib3.connection'"),
+        Output(1, "", "ImportError: cannot import name 'network' from 'pip_audit'"),
+        Output(1, "", "requests.exceptions.ConnectionError: no route\nKeyError: 'versions'"),
+        Output(1, "", '  File "audit.py", line 404, in connect\nTypeError: timeout'),
+        output({"message": "Invalid package-lock.json at line 443: unreachable"}, 1),
+        output({"error": {"code": "ENOLOCK", "summary": "This command requires a lockfile."}}, 1),
     ],
 )
 def test_a_tool_that_looked_nothing_up_is_a_finding(said: Output) -> None:

@@ -48,6 +48,8 @@ choose_account() { # "create" makes the user when it is missing
     fi
 }
 
+# For root, too, there is no other way: the kernel keeps it from opening the database of another user
+# in a sticky folder (fs.protected_regular).
 as_user() { # COMMAND…
     if [ -z "$RUN_USER" ]; then
         "$@"
@@ -55,16 +57,6 @@ as_user() { # COMMAND…
     fi
     setpriv --reuid "$RUN_USER" --regid "$(id -g "$RUN_USER")" --init-groups \
         env HOME="$LIVESTREAM_VAR" USER="$RUN_USER" "$@"
-}
-
-# How root is to call it: the kernel keeps root, too, from opening the database of another user in
-# a sticky folder (fs.protected_regular).
-said_as_user() { # COMMAND
-    if [ -n "$RUN_USER" ] && [ -k "$LIVESTREAM_VAR" ]; then
-        if [ -n "${SUDO_USER-}" ]; then printf 'sudo '; fi
-        printf 'runuser -u %s -- ' "$RUN_USER"
-    fi
-    printf '%s' "$1"
 }
 
 # A user of the state's own, not somebody whose installation this is: root's programs must be safe

@@ -128,6 +128,16 @@ write_environment() { # DOMAIN or ""
     if [ ! -k "$LIVESTREAM_VAR" ]; then chmod 0600 "$ENV_FILE"; fi
 }
 
+# Two machines may have one name, and `stop` of one must not end what the other drives. Moved into its
+# place, as root would write through a link that stands there.
+make_host_id() {
+    local new
+    if [ -s "$LIVESTREAM_VAR/host-id" ]; then return; fi
+    new=$(mktemp "$LIVESTREAM_VAR/host-id.XXXXXX")
+    random_text 8 | tr '[:upper:]' '[:lower:]' >"$new"
+    mv -fT "$new" "$LIVESTREAM_VAR/host-id"
+}
+
 # Unix socket paths end at 107 characters, and supervisord adds a number to its own while starting.
 choose_run_folder() {
     LIVESTREAM_RUN=$(setting LIVESTREAM_RUN "")

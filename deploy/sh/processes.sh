@@ -109,7 +109,7 @@ start_processes() {
     supervised supervisord -j "$LIVESTREAM_RUN/supervisord.pid"
 }
 
-# `true` when a Redis of our own has to run, `false` when another answers already.
+# `true` when a Redis of our own runs or has to, `false` when another answers already.
 own_redis() {
     local serves
     serves=$(as_user "$LIVESTREAM_VENV/bin/python" -m deploy.redis_server) || return 1

@@ -49,14 +49,15 @@ check_places() {
 
 # FFmpegs go on: the worker under systemd adopts them. Publishers come back by themselves.
 install_units() {
-    local pid name
+    local pid
     check_places
     OWN_REDIS=false
-    if runs_here redis; then OWN_REDIS=$(own_redis); fi
+    if runs_here redis; then
+        OWN_REDIS=$(own_redis) || fail "There is no Redis to use; the reason is above."
+    fi
     step "Writing $UNITS/livestream@.service and livestream.target"
     write_units "$UNITS"
     if pid=$(supervisor_pid); then
-        if [ "$OWN_REDIS" = false ] && control status redis | grep -q RUNNING; then OWN_REDIS=true; fi
         control shutdown >/dev/null
         wait_for_end "$pid" 60
         rm -f "$LIVESTREAM_RUN/supervisord.pid"
@@ -77,10 +78,20 @@ enable_units() {
     done
 }
 
+# What ran goes on under supervisord, FFmpegs included.
 remove_units() {
+    local name ran=false
     by_systemd || fail "There are no units of this installation in $UNITS."
+    if is_running; then ran=true; fi
+    step "Removing the units from $UNITS"
     systemctl disable --now livestream.target
     for name in $PROCESSES; do systemctl disable --quiet --now "livestream@$name"; done
     rm -rf "$UNITS"/livestream.target "$UNITS"/livestream@*.service "$UNITS"/livestream@*.service.d
     systemctl daemon-reload
+    if [ "$ran" = false ]; then
+        say "Nothing is running. Start it: ./deploy/app.sh start"
+        return
+    fi
+    say "supervisord takes over. It is not started when this machine boots; ./deploy/app.sh start does that."
+    start_processes
 }

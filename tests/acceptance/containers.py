@@ -1,28 +1,33 @@
 """The product in containers of a real Docker Engine, driven by `deploy/app.sh docker`."""
 
+import getpass
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.stack import APP
 from tests.answer import Answer, fetch
 from tests.deploy.installation import ROOT, free_port
 
 COMPOSE_FILE = ROOT / "deploy/docker-compose.yml"
 BASE = "python:3.12-slim-bookworm"
+# What the images are made of, and app.sh.
+SOURCES = (
+    ".dockerignore", "manage.py", "requirements.txt", "package.json", "package-lock.json",
+    "livestream", "streams", "chat", "templates", "deploy",
+)  # fmt: skip
 STAND_INS = {"mongo": ROOT / "tests/stand_ins/mongo", "redis": ROOT / "tests/stand_ins/redis"}
 
 
-def docker(*arguments: str, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-    """`given`: what it reads."""
+def docker(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["docker", *arguments], env=os.environ | variables, input=given,
+        ["docker", *arguments], env=os.environ | variables, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=400,
     )  # fmt: skip
 
@@ -81,16 +86,19 @@ class StandIns:
 
 
 class Containers:
-    """A compose project of its own: ports, networks, volumes, secrets. `up` starts it."""
+    """A checkout and a compose project of its own: ports, networks, volumes, secrets. `up` starts
+    it."""
 
     def __init__(self) -> None:
-        self.var = Path(tempfile.mkdtemp(prefix="ls-docker-", dir="/tmp"))
+        self.checkout = Path(tempfile.mkdtemp(prefix="ls-docker-", dir="/tmp"))
+        self.var = self.checkout / "var"
+        self._copy()
         self.web, self.edge, self.rtmp = (free_port() for _ in range(3))
         self.project = f"livestream-test-{os.getpid()}"
         self.variables = {
             "COMPOSE_PROJECT_NAME": self.project,
             "LIVESTREAM_VAR": str(self.var),
-            "LIVESTREAM_DOCKER_ENV": str(self.var / "env"),
+            "LIVESTREAM_USER": getpass.getuser(),
             "LIVESTREAM_VERSION": "test",
             "LIVESTREAM_WEB_PORT": str(self.web),
             "LIVESTREAM_EDGE_PORT": str(self.edge),
@@ -102,12 +110,36 @@ class Containers:
         self.password = ""
         self.notes: list[str] = []
 
+    def _copy(self) -> None:
+        ignored = shutil.ignore_patterns("__pycache__", ".env")
+        for name in SOURCES:
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, self.checkout / name, ignore=ignored)
+            else:
+                shutil.copy2(ROOT / name, self.checkout / name)
+
+    def pull(self) -> None:
+        """As `git pull` does: another version of the code."""
+        with (self.checkout / "livestream/__init__.py").open("a") as file:
+            file.write("# newer\n")
+
+    def shell(self, commands: str) -> str:
+        """As who lives there and reads the guide types them; what they print."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands], cwd=self.checkout,
+            env=os.environ | self.variables | {"HOME": str(self.checkout)},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            timeout=500,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + self.state()
+        return done.stdout
+
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`deploy/app.sh docker …`"""
         return subprocess.run(
-            [str(APP), "docker", *arguments], env=os.environ | self.variables,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, timeout=500,
+            [str(self.checkout / "deploy/app.sh"), "docker", *arguments],
+            env=os.environ | self.variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, timeout=500,
         )  # fmt: skip
 
     def app(self, *arguments: str) -> str:
@@ -116,11 +148,11 @@ class Containers:
         assert done.returncode == 0, done.stdout + self.state()
         return done.stdout
 
-    def compose(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    def compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Plain docker compose, as who prefers it calls it."""
         return docker(
-            "compose", "--env-file", str(self.var / "env"), "-f", str(COMPOSE_FILE), *arguments,
-            given=given, **self.variables,
+            "compose", "-f", str(self.checkout / "deploy/docker-compose.yml"), *arguments,
+            **self.variables,
         )  # fmt: skip
 
     def state(self) -> str:
@@ -138,14 +170,12 @@ class Containers:
         self.key = re.search(r"Stream key +(\S+)", said)[1]  # type: ignore[index]
         self.password = re.search(r"Password +(\S+)", said)[1]  # type: ignore[index]
 
-    def execute(
-        self, service: str, *command: str, given: str = ""
-    ) -> subprocess.CompletedProcess[str]:
-        return self.compose("exec", "-T", service, *command, given=given)
+    def execute(self, service: str, *command: str) -> subprocess.CompletedProcess[str]:
+        return self.compose("exec", "-T", service, *command)
 
-    def manage(self, *arguments: str, given: str = "") -> str:
+    def manage(self, *arguments: str) -> str:
         """What a manage.py command prints."""
-        done = self.execute("web", "python", "manage.py", *arguments, given=given)
+        done = self.execute("web", "python", "manage.py", *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -179,8 +209,17 @@ class Containers:
 
     def remove(self) -> None:
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "10")
+        self.forget_images()
+        shutil.rmtree(self.checkout, ignore_errors=True)
+
+    def forget_images(self) -> None:
         docker("rmi", "livestream-app:test", "livestream-nginx:test")
-        shutil.rmtree(self.var, ignore_errors=True)
+
+    def begin_trial(self) -> None:
+        """On SQLite in the same checkout, as setup does without a database server."""
+        (self.var / "venv").symlink_to(sys.prefix)
+        (self.var / "env").write_text("SECRET_KEY=of-the-trial\n")
+        self.shell("./deploy/app.sh manage migrate --verbosity 0")
 
     def leftovers(self) -> str:
         """What the engine still has of the project."""

@@ -25,6 +25,7 @@ from tests.deploy.installation import ROOT
 from tests.deploy.relay import relay
 
 REDIS_PASSWORD = secrets.token_hex(16)
+MONGODB_PASSWORD = secrets.token_hex(16)
 DATABASE = "livestream"
 
 
@@ -92,6 +93,7 @@ class Service:
         }
         with_stores = common | settings("stores")
         with_stores["REDIS_URL"] = with_stores["REDIS_URL"].replace("…", REDIS_PASSWORD)
+        with_stores["MONGODB_URI"] = with_stores["MONGODB_URI"].replace("…", MONGODB_PASSWORD)
         self.web = Machine(web, with_stores | settings("web"))
         self.web2 = Machine(web2, with_stores | settings("web2"))
         self.ingest = Machine(ingest, common | settings("ingest"))
@@ -119,8 +121,8 @@ class Service:
         address = self.data.address
         self._stores = [
             self.data.spawn(
-                mongod.PROGRAM, "--bind_ip", address, "--nounixsocket", "--dbpath",
-                str(self._folder), "--logpath", f"{self._folder}/log",
+                mongod.PROGRAM, "--auth", "--bind_ip", f"127.0.0.1,{address}", "--nounixsocket",
+                "--dbpath", str(self._folder), "--logpath", f"{self._folder}/log",
                 "--wiredTigerCacheSizeGB", "0.25",
                 "--setParameter", "diagnosticDataCollectionEnabled=false",
             ),
@@ -131,6 +133,22 @@ class Service:
         ]  # fmt: skip
         for port in (27017, 6379):
             until(lambda port=port: self._answers(port), 30, f"port {port}")  # type: ignore[misc]
+        self._make_account()
+
+    def _make_account(self) -> None:
+        """As the guide says. The administrator is made on that host itself, as long as there is
+        nobody."""
+        code = (
+            "import sys; from pymongo import MongoClient\n"
+            "login = {'username': 'root', 'password': sys.argv[1]}\n"
+            "MongoClient('127.0.0.1').admin.command('createUser', 'root', pwd=sys.argv[1],"
+            " roles=['root'])\n"
+            "MongoClient('127.0.0.1', **login).admin.command('createUser', 'livestream',"
+            f" pwd=sys.argv[1], roles=[{{'role': 'readWrite', 'db': {DATABASE!r}}}])"
+        )
+        subprocess.run(
+            self.data.command(sys.executable, "-c", code, MONGODB_PASSWORD), check=True, timeout=30
+        )
 
     def _answers(self, port: int) -> bool:
         try:
@@ -158,7 +176,9 @@ class Service:
     @contextlib.contextmanager
     def database(self) -> Iterator[Any]:
         with self.reached(self.data, 27017) as port:
-            client: MongoClient[dict[str, Any]] = MongoClient(f"127.0.0.1:{port}")
+            client: MongoClient[dict[str, Any]] = MongoClient(
+                f"127.0.0.1:{port}", username="livestream", password=MONGODB_PASSWORD
+            )
             try:
                 yield client[DATABASE]
             finally:
@@ -176,7 +196,7 @@ class Service:
 
     def worker_of(self, row: dict[str, Any]) -> Machine | None:
         """Which of them drives the broadcast."""
-        host = row["holder"].partition(":")[0]
+        host = row["holder"].partition(":")[0].rpartition("-")[0]
         return next((worker for worker in self.workers if worker.host.name == host), None)
 
     def other(self, worker: Machine) -> Machine:

@@ -16,6 +16,7 @@ from tests.acceptance.playlist import Media, media, variants
 from tests.acceptance.publisher import Publisher
 from tests.acceptance.stack import until
 from tests.conftest import NOTES
+from tests.deploy.guide import OF_CONTAINERS, block
 from tests.faults.player import Player
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
@@ -279,6 +280,27 @@ def test_no_secret_is_told_to_those_who_look_or_read_the_logs(
         assert secret not in told, f"{name} is told"
 
 
+def test_an_upgrade_replaces_all_but_ingest_and_stores(
+    containers: Containers, player: Player
+) -> None:
+    before = containers.inspect()
+    lost = player.losses
+    containers.pull()
+    said = containers.up()
+    after = containers.inspect()
+    same = {name for name, one in after.items() if one["Id"] == before[name]["Id"]}
+    assert same == STORES | {"ingest"}
+    assert "ingest goes on as it is" in said
+    assert after["web"]["Image"] != before["web"]["Image"]
+    assert "# newer" in containers.execute("web", "cat", "livestream/__init__.py").stdout
+    loaded = len(player.loaded)
+    until(lambda: len(player.loaded) >= loaded + 3, 40, "three more segments")
+    assert not player.faults
+    stalled = player.losses.stalled - lost.stalled
+    containers.notes.append(f"upgrade of all but the ingest: stalled {stalled:.1f} s")
+    assert stalled <= 20.0
+
+
 def up_plainly(containers: Containers) -> None:
     """As who does without app.sh."""
     up = containers.compose("up", "--detach", "--wait")
@@ -288,6 +310,7 @@ def up_plainly(containers: Containers) -> None:
 def test_all_is_still_there_after_down_and_up(containers: Containers) -> None:
     containers.app("down")
     assert containers.compose("ps", "--all", "--quiet").stdout == ""
+    containers.forget_images()  # plain compose builds them, too
     up_plainly(containers)
     said = containers.manage("first_run")
     assert "PASSWORD" not in said
@@ -298,17 +321,31 @@ def test_all_is_still_there_after_down_and_up(containers: Containers) -> None:
 
 
 def test_a_backup_fills_new_volumes(containers: Containers) -> None:
-    left_out = ["contenttypes", "auth.permission", "admin.logentry", "sessions"]
-    excluded = [f"--exclude={name}" for name in left_out]
-    backup = containers.manage("dumpdata", "--natural-foreign", "--natural-primary", *excluded)
+    for _ in range(2):  # the second takes the first one's place
+        containers.shell(block("backup", OF_CONTAINERS))
+    backup = containers.checkout / "livestream-backup"
+    assert {entry.name for entry in backup.iterdir()} == {"database.json", "secrets", ".env"}
+    assert not backup.stat().st_mode & 0o077
     containers.compose("down", "--volumes")
     up_plainly(containers)
     assert STREAM not in containers.manage("dumpdata", "streams.stream")
-    containers.manage("flush", "--no-input")
-    containers.manage("loaddata", "--format", "json", "-", given=backup)
+    containers.shell(block("restore", OF_CONTAINERS))
     assert "PASSWORD" not in containers.manage("first_run")
     with Publisher(containers.rtmp, containers.key, size="640x360"):
         until(lambda: on_air(containers), 40, "on air with the key of the backup")
+
+
+def test_a_trial_on_sqlite_moves_in(containers: Containers) -> None:
+    containers.compose("down", "--volumes")
+    containers.begin_trial()
+    issue = "from streams.models import Stream, StreamKey;"
+    issue += "print('key=' + StreamKey.issue(Stream.objects.create(name='stream')))"
+    key = containers.shell(f'./deploy/app.sh manage shell --verbosity 0 -c "{issue}"')
+    said = containers.shell(block("move", OF_CONTAINERS))
+    assert "All of it is there" in said
+    assert f"Page          http://localhost:{containers.web}/{STREAM}" in said
+    with Publisher(containers.rtmp, key.strip().removeprefix("key="), size="640x360"):
+        until(lambda: on_air(containers), 40, "on air with the key of the trial")
 
 
 def on_air(containers: Containers) -> bool:

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -54,6 +55,19 @@ class Installation:
             [sys.executable, "-m", *module],
             cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=30,
         )  # fmt: skip
+
+    @contextmanager
+    def serving(self, name: str, part: str) -> Iterator[None]:
+        """An nginx of this configuration, which listens on the port of that part."""
+        rendered = self.run("deploy.render", name)
+        assert rendered.returncode == 0, rendered.stderr
+        nginx = self.nginx(name)
+        try:
+            wait_for_port(self.ports[part])
+            yield
+        finally:
+            nginx.terminate()
+            nginx.wait(10)
 
     def nginx(self, name: str) -> subprocess.Popen[bytes]:
         """Start an nginx of its rendered configuration."""

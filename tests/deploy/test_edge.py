@@ -14,7 +14,6 @@ from tests.deploy.installation import (
     Installation,
     serve,
     serve_unix,
-    wait_for_port,
 )
 
 RUN = f"hls/stream/{'0a' * 16}/0001-deadbeef"
@@ -49,16 +48,11 @@ def _serve(edge: Edge) -> Generator[Edge, None, None]:
     (media.parent / "ffmpeg.log").write_text("private")
     (edge.var / "static/app.0123456789ab.js").write_text("let it = 'be compressed';" * 40)
     (edge.var / "static/icon.svg").write_text("<svg/>")
-    rendered = edge.run("deploy.render", "live.conf", "edge.conf")
-    assert rendered.returncode == 0, rendered.stderr
     backend = serve(edge.ports["BACKEND"], EchoBackend)
-    nginx = edge.nginx("edge.conf")
     try:
-        wait_for_port(edge.ports["EDGE"])
-        yield edge
+        with edge.serving("edge.conf", "EDGE"):
+            yield edge
     finally:
-        nginx.terminate()
-        nginx.wait(10)
         backend.shutdown()
         backend.server_close()
 

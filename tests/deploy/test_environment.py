@@ -12,7 +12,7 @@ SCRIPT = """
 set -euo pipefail
 source deploy/sh/say.sh; source deploy/sh/environment.sh
 LIVESTREAM_VAR=$1; ENV_FILE=$1/env
-write_environment "$2"; choose_run_folder; echo "run=$LIVESTREAM_RUN"
+write_environment "$2"; make_host_id; choose_run_folder; echo "run=$LIVESTREAM_RUN"
 """
 
 
@@ -43,6 +43,25 @@ def test_a_second_setup_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "env").read_bytes() == before
 
 
+def test_a_host_gets_an_id_once_and_no_other_host_the_same(tmp_path: Path) -> None:
+    ids = []
+    for name in ("one", "one", "two"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        write(tmp_path / name)
+        ids.append((tmp_path / name / "host-id").read_text())
+    assert re.fullmatch(r"[a-z0-9]{8}", ids[0])
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_root_writes_it_through_no_link(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.touch()
+    (tmp_path / "host-id").symlink_to(elsewhere)
+    write(tmp_path)
+    assert elsewhere.read_text() == ""
+    assert not (tmp_path / "host-id").is_symlink()
+
+
 def test_variables_given_to_setup_are_kept(tmp_path: Path) -> None:
     write(tmp_path, LIVESTREAM_WEB_PORT="3100", REDIS_URL="redis://:a#b=c@127.0.0.1:6400/0")
     kept = values(tmp_path)
@@ -56,7 +75,7 @@ def test_a_refused_domain_changes_nothing(tmp_path: Path) -> None:
     refused = write(tmp_path, domain="live.example.org")
     assert refused.returncode == 1
     assert "ALLOWED_HOSTS=live.example.org" in refused.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["env"]
+    assert {path.name for path in tmp_path.iterdir()} == {"env", "host-id"}
     assert (tmp_path / "env").read_bytes() == before
 
 

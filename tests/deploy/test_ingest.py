@@ -13,7 +13,7 @@ import pytest
 from streams.ingest_node import IngestNode, IngestUnreachable
 from tests.acceptance.publisher import Publisher
 from tests.acceptance.stack import until
-from tests.deploy.installation import Installation, free_port, serve, wait_for_port
+from tests.deploy.installation import Installation, free_port, serve
 from tests.deploy.relay import from_address, relay
 from tests.streams.ladder.conftest import packets
 
@@ -76,15 +76,8 @@ class Ingest(Installation):
 
 @contextmanager
 def running(ingest: Ingest) -> Iterator[Ingest]:
-    rendered = ingest.run("deploy.render", "ingest.conf")
-    assert rendered.returncode == 0, rendered.stderr
-    nginx = ingest.nginx("ingest.conf")
-    try:
-        wait_for_port(ingest.ports["RTMP"])
+    with ingest.serving("ingest.conf", "RTMP"):
         yield ingest
-    finally:
-        nginx.terminate()
-        nginx.wait(10)
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ from deploy.redis_server import RedisAddress, who_serves
 from livestream.redis_routes import RedisRoutes, Sentinels
 from tests.deploy.installation import free_port, wait_for_port
 
+NOT_OURS = Path("/nowhere")
+
 
 def serves(url: str, **routes: str) -> str:
-    return who_serves(RedisRoutes.plan(url, **routes))
+    return who_serves(RedisRoutes.plan(url, **routes), NOT_OURS)
 
 
 def test_a_redis_that_answers_is_used() -> None:
@@ -22,6 +24,24 @@ def test_a_redis_that_answers_is_used() -> None:
 
 def test_where_none_answers_on_loopback_one_of_our_own_is_run() -> None:
     assert serves(f"redis://localhost:{free_port()}/1") == "own"
+
+
+def test_one_of_our_own_that_runs_already_stays_our_own(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/redis.conf").write_text(f'bind 127.0.0.1\nport {port}\nsave ""\n')
+    server = subprocess.Popen(
+        ["redis-server", f"{tmp_path}/conf/redis.conf", "--dir", str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_for_port(port)
+        routes = RedisRoutes.plan(f"redis://127.0.0.1:{port}/0")
+        assert who_serves(routes, tmp_path) == "own"
+        assert who_serves(routes, NOT_OURS) == "theirs"
+    finally:
+        server.terminate()
+        server.wait()
 
 
 @pytest.mark.parametrize("scheme", ["rediss", "redis"])
@@ -58,7 +78,7 @@ def test_none_of_our_own_is_run_where_every_part_has_one() -> None:
 def test_none_of_our_own_stands_in_for_a_master_that_sentinels_name() -> None:
     sentinels = Sentinels((("127.0.0.1", free_port()),), "livestream")
     with pytest.raises(SystemExit, match="the master 'livestream' of the sentinels 127"):
-        who_serves(RedisRoutes.plan("redis://localhost/0", sentinels=sentinels))
+        who_serves(RedisRoutes.plan("redis://localhost/0", sentinels=sentinels), NOT_OURS)
 
 
 def test_a_wrong_address_is_explained() -> None:

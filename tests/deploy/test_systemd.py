@@ -4,11 +4,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.installation import ROOT
+from tests.deploy.installation import ROOT, free_port, wait_for_port
 
 PARTS = "say environment account packages python front processes systemd"
 UNITS = ("web", "worker", "edge", "ingest")
@@ -24,7 +25,7 @@ class Server:
     """A host on which systemd only notes what it is asked; its units are in a folder."""
 
     def __init__(self, folder: Path, version: int = 254) -> None:
-        self.units, self.var = folder / "units", folder / "var"
+        self.units, self.var, self.active = folder / "units", folder / "var", folder / "active"
         self._asked = folder / "asked"
         (folder / "bin").mkdir()
         self.units.mkdir()
@@ -33,6 +34,7 @@ class Server:
         systemctl.write_text(
             f'#!/bin/sh\n[ "$1" = --version ] && echo "systemd {version} (deb)" && exit\n'
             f'echo "$*" >>{self._asked}\n'
+            f'[ "$1" != is-active ] || [ -e {folder}/active ]\n'
         )
         systemctl.chmod(0o755)
         self._environment = {
@@ -45,7 +47,7 @@ class Server:
         script = (
             f'set -euo pipefail; ROOT={ROOT}; cd "$ROOT"\n'
             f"for part in {PARTS}; do source deploy/sh/$part.sh; done\n"
-            f"LIVESTREAM_VAR={self.var}; LIVESTREAM_RUN={self.var}/run\n"
+            f"export LIVESTREAM_VAR={self.var} LIVESTREAM_RUN={self.var}/run\n"
             f"LIVESTREAM_VENV={self.var}/venv; RUN_USER=www-data\n{commands}"
         )
         done = subprocess.run(
@@ -58,6 +60,9 @@ class Server:
     @property
     def asked(self) -> list[str]:
         return self._asked.read_text().splitlines() if self._asked.exists() else []
+
+    def forget(self) -> None:
+        self._asked.unlink()
 
     def analyze(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -132,6 +137,52 @@ def test_a_host_has_the_units_of_what_it_runs(server: Server) -> None:
     )
     enabled = {line.rpartition("@")[2] for line in server.asked if line.startswith("enable")}
     assert enabled == {"worker", "courier"}
+
+
+def redis_of(server: Server, url: str) -> subprocess.Popen[bytes]:
+    """The installation's own, as its unit starts it."""
+    for folder in ("conf", "run"):
+        (server.var / folder).mkdir()
+    return subprocess.Popen(
+        [ROOT / "deploy/sh/process.sh", "redis"],
+        env=os.environ
+        | {
+            "LIVESTREAM_VAR": str(server.var),
+            "LIVESTREAM_RUN": f"{server.var}/run",
+            "LIVESTREAM_VENV": sys.prefix,
+            "REDIS_URL": url,
+        },
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def test_a_second_installation_keeps_the_redis_that_the_first_one_began(server: Server) -> None:
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}/0"
+    (server.var / "venv").symlink_to(sys.prefix)
+    server.do("check_places() { :; }; RUN_USER=; install_units", REDIS_URL=url)
+    assert "enable --quiet livestream@redis" in server.asked
+    redis = redis_of(server, url)
+    try:
+        wait_for_port(port)
+        server.forget()
+        server.do("check_places() { :; }; RUN_USER=; install_units", REDIS_URL=url)
+    finally:
+        redis.terminate()
+        redis.wait()
+    assert "enable --quiet livestream@redis" in server.asked
+    assert "disable --quiet --now livestream@redis" not in server.asked
+
+
+@pytest.mark.parametrize("ran", [True, False])
+def test_what_ran_by_units_goes_on_without_them(server: Server, ran: bool) -> None:
+    if ran:
+        server.active.touch()
+    said = server.do("start_processes() { echo started; }; remove_units")
+    assert ("started" in said) is ran
+    assert "./deploy/app.sh start" in said  # or nobody would know how to
+    assert list(server.units.iterdir()) == []
+    assert "disable --now livestream.target" in server.asked
 
 
 def test_units_of_another_installation_are_not_ours(server: Server) -> None:

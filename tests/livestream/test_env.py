@@ -29,6 +29,19 @@ def test_the_defaults(tmp_path: Path) -> None:
     assert (found.sqlite, found.mongodb_uri) == (tmp_path / "livestream.sqlite3", "")
 
 
+def test_two_machines_of_one_name_are_told_apart_by_what_setup_wrote(tmp_path: Path) -> None:
+    name = env.read().host
+    (tmp_path / "host-id").write_text("ab12cd34\n")
+    assert env.read().host == f"{name}-ab12cd34"
+
+
+@pytest.mark.parametrize("damaged", ["", "two words", "AB12CD34", "a:b12cd3"])
+def test_a_host_s_id_that_is_damaged_is_refused(tmp_path: Path, damaged: str) -> None:
+    (tmp_path / "host-id").write_text(damaged)
+    with pytest.raises(ImproperlyConfigured, match="host-id is damaged"):
+        env.read()
+
+
 def test_there_is_no_default_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SECRET_KEY")
     with pytest.raises(ImproperlyConfigured, match="SECRET_KEY"):

@@ -132,7 +132,7 @@ def test_a_worker_takes_its_tasks_by_tls(
 
 
 def test_setup_finds_it(server: Server) -> None:
-    assert who_serves(server.routes()) == "theirs"
+    assert who_serves(server.routes(), server.folder) == "theirs"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_certificate_nobody_vouches_for_and_plain_words_are_refused(
     with pytest.raises(OperationalError):
         send(routes, "never")
     with pytest.raises(SystemExit, match="Nothing answers as Redis"):
-        who_serves(routes)
+        who_serves(routes, server.folder)
 
 
 @pytest.mark.leaves_connections
@@ -172,7 +172,7 @@ def test_sentinels_and_their_master_speak_tls(tmp_path: Path, settings: LazySett
         assert asyncio.run(talk(routes)) == "hello"
         send(routes, "waits")
         assert connect(routes.broker).llen("chores") == 1
-        assert who_serves(routes) == "theirs"
+        assert who_serves(routes, tmp_path) == "theirs"
         another = RedisRoutes.plan(
             group.url, sentinels=group.sentinels, ca_file=f"{tmp_path}/another.pem"
         )

@@ -41,9 +41,13 @@ def test_it_closes_what_a_killed_worker_of_this_host_drove(broadcast: Broadcast)
     assert broadcast.open_key is None
 
 
-def test_it_leaves_alone_what_another_host_drives(broadcast: Broadcast) -> None:
+# The last three: their machines have the same name as ours, but not the id of our state folder.
+@pytest.mark.parametrize(
+    "host", ["elsewhere", f"{identity.HOST}-ab12cd34", identity.HOST.swapcase(), ""]
+)
+def test_it_leaves_alone_what_another_host_drives(broadcast: Broadcast, host: str) -> None:
     until = timezone.now() + timedelta(seconds=15)
-    Broadcast.objects.update(holder="elsewhere:1", lease_until=until)
+    Broadcast.objects.update(holder=f"{host}:1", lease_until=until)
     call_command("end_broadcasts")
     broadcast.refresh_from_db()
     assert broadcast.open_key is not None

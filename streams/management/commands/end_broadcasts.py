@@ -7,11 +7,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db.models import Q
 from django.utils import timezone
 
 from streams import capacity
-from streams.identity import HOST
+from streams.identity import HOST, host_of
 from streams.models import Broadcast, Run
 from streams.origin import run_folder
 from streams.supervisor.ending import farewell
@@ -35,9 +34,10 @@ class Command(BaseCommand):
             self.stdout.write(f"ended run {found.run_id} (pid {found.pid})")
         now = timezone.now()
         others = capacity.another_host_is_there(now)
-        ours = Q(lease_until__lte=now) | Q(holder__startswith=f"{HOST}:")
-        broadcasts = Broadcast.objects.filter(ours, open_key__isnull=False)
+        broadcasts = Broadcast.objects.filter(open_key__isnull=False)
         for broadcast in broadcasts.prefetch_related("stream"):
+            if host_of(broadcast.holder) != HOST and now < broadcast.lease_until:
+                continue  # another host drives it
             newest = Run.objects.filter(broadcast=broadcast).order_by("-number").first()
             if newest is not None and newest.host != HOST:
                 continue  # another host's worker is between two lives
