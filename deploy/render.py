@@ -116,8 +116,8 @@ def told_of_ingest(env: environment.Environment, addresses: Addresses) -> tuple[
 
 
 def spares(env: environment.Environment, addresses: Addresses) -> tuple[str, ...]:
-    """The webs that have the media, and so can stand in for the origin. Where segments are delivered
-    to this host, those of others have none, and would say that nothing is on air."""
+    """The webs that have the media, and so can stand in for the origin. Where segments are
+    delivered to this host, those of others have none, and would say that nothing is on air."""
     if not addresses.store:
         return addresses.backends
     return (addresses.local("backend"),) if "web" in env.processes else ()
