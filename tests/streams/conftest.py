@@ -1,4 +1,8 @@
-"""People and streams for the tests of the registry."""
+"""People, streams and a lost ingest for the tests of the registry."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from django.core.cache import cache
@@ -34,3 +38,17 @@ def streamer(alice: User) -> Client:
     browser = Client()
     browser.force_login(User.objects.get(pk=alice.pk))
     return browser
+
+
+@pytest.fixture
+def lost_url() -> Iterator[str]:
+    """The control of an ingest whose host is off: whatever is sent there is dropped."""
+    with ExitStack() as sockets:
+        full = sockets.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(2):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield "http://{}:{}".format(*full.getsockname())
