@@ -25,7 +25,7 @@ LAYERS: list[tuple[str, ...]] = [
         "streams.closing",
         "streams.continuation",
     ),
-    ("streams.lease", "streams.capacity"),
+    ("streams.lease", "streams.capacity", "streams.deliveries"),
     ("streams.claim",),
     ("streams.ingest", "streams.api"),
     ("streams.events",),

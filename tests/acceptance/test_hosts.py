@@ -41,9 +41,16 @@ class Scene:
     """On air, with a viewer's port at the edge."""
 
     def __init__(
-        self, service: Service, edge: int, origin: int, rtmp: list[int], record: MongoRecord
+        self,
+        service: Service,
+        edge: int,
+        origin: int,
+        web: int,
+        rtmp: list[int],
+        record: MongoRecord,
     ) -> None:
-        self.service, self.edge, self.origin, self._record = service, edge, origin, record
+        self.service, self._record = service, record
+        self.edge, self.origin, self.web = edge, origin, web
         key = service.add_stream(NAME, GRACE)
         # One for each ingest.
         self._publishers = [Publisher(port, key, size="640x360") for port in rtmp]
@@ -130,12 +137,13 @@ def scene(service: Service) -> Iterator[Scene]:
     with ExitStack() as ways:
         edge = ways.enter_context(service.reached(service.edge, 3000))
         origin = ways.enter_context(service.reached(service.origin, 3000))
+        web = ways.enter_context(service.reached(service.web, 9000))
         rtmp = [
             ways.enter_context(service.reached(ingest, 1935))
             for ingest in (service.ingest, service.ingest2)
         ]
         database = ways.enter_context(service.database())
-        scene = Scene(service, edge, origin, rtmp, MongoRecord(database))
+        scene = Scene(service, edge, origin, web, rtmp, MongoRecord(database))
         try:
             yield scene.begin()
         finally:
@@ -152,6 +160,27 @@ def test_each_host_is_well_and_has_its_own_media(scene: Scene) -> None:
     driver = scene.worker()
     folders = [machine for machine in scene.service.machines if list(machine.var.glob("hls/*/*/*"))]
     assert folders == [scene.service.origin, driver] or folders == [driver, scene.service.origin]
+
+
+def failing(scene: Scene) -> list[str]:
+    found: list[str] = fetch(scene.web, "/health").json["failing"]
+    return found
+
+
+def test_health_knows_the_origin_s_disk_and_who_cannot_deliver_to_it(scene: Scene) -> None:
+    """The worker goes on: its database, its ingest and its FFmpeg are all there."""
+    with scene.service.database() as database:
+        until(lambda: database.streams_origin.find_one({"name": "origin"}), 10, "its keeper tells")
+    worker, origin = scene.worker(), scene.service.origin
+    assert failing(scene) == []
+    worker.host.lose(origin.host)
+    try:
+        until(lambda: failing(scene) == ["delivery"], 40, "health names what is not well")
+        assert scene.worker() is worker
+    finally:
+        worker.host.find(origin.host)
+    until(lambda: failing(scene) == [], 40, "all is well again")
+    scene.await_segments(2)
 
 
 def test_of_two_web_processes_one_is_enough(scene: Scene) -> None:
