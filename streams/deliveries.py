@@ -17,12 +17,11 @@ FORGOTTEN_AFTER = timedelta(days=1)
 
 
 def trouble() -> str:
-    """Why nothing that this host makes reaches any origin; empty: it does, or need not."""
+    """Which origins get nothing of what this host makes, and why; empty: all do."""
     if not settings.DELIVER_TO:
         return ""
     told = courier.told(Path(settings.ENV.run) / courier.STATUS_FILE)
-    reasons = [told.get(url, told.get("", "")) for url in settings.DELIVER_TO]
-    return "; ".join(dict.fromkeys(reasons))[:255] if all(reasons) else ""
+    return "; ".join(told.values())[:255]
 
 
 def tell_of_origin(root: Path, now: datetime) -> None:
@@ -37,9 +36,9 @@ def undelivered(now: datetime) -> list[str]:
     """What is not well with hosts of workers, and what to do about it."""
     hosts = Host.objects.filter(seen_at__gt=now - SILENT_AFTER, broadcasts__gt=0)
     return [
-        f"{host.name} drives {host.broadcasts} broadcasts and delivers nothing, so viewers get "
-        f"nothing new: {host.trouble}. Mend its way to the origin, or call ./deploy/app.sh stop "
-        "there: another host goes on with them"
+        f"{host.name} drives {host.broadcasts} broadcasts, of which viewers get nothing new: "
+        f"{host.trouble}. Mend the way from there; or call ./deploy/app.sh stop on that host, and "
+        "another one goes on with them, or on that origin, and edges ask the other one"
         for host in hosts.exclude(trouble="")
     ]
 
