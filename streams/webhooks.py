@@ -30,8 +30,10 @@ from streams.tasks import ask_for_driver
 logger = logging.getLogger(__name__)
 
 Fields = Mapping[str, str]
-# Seconds for a hook, and for all that it asks of a MongoDB; below the ingest's patience with it.
+# Seconds for all that is asked of a MongoDB; below the ingest's patience with a hook.
 PATIENCE = 3.5
+# Then the ingest gives up on a publisher, whatever the hook answers.
+TOO_LATE = 4.0
 REFUSALS_PER_MINUTE = 20
 REFUSED = "refused_publishers"
 # Seconds a publisher is held back for its FFmpeg: one that comes later has missed the first key
@@ -103,12 +105,12 @@ def publish(request: HttpRequest, fields: Fields) -> HttpResponse:
     broadcast = admit(stream, ingest, nodes, now)
     if broadcast is None:
         return _refuse(address, "busy", counts=False)
-    left_to_wait = PATIENCE - (time.monotonic() - began)
-    if left_to_wait < 0:  # the ingest has given up, and its publisher is about to come back
+    left_to_wait = TOO_LATE - (time.monotonic() - began)
+    if left_to_wait < 0:  # its publisher is about to come back
         mark_gone(broadcast, timezone.now())
         return _refuse(address, "too_late", counts=False)
     logger.info("%s publishes %s as %s", address, stream.name, ingest.name)
-    node, held = nodes.named(ingest.node), min(HELD, left_to_wait)
+    node, held = nodes.named(ingest.node), min(HELD, left_to_wait / 2)
     if ask_for_driver(broadcast.pk) and not node.await_player(ingest.name, held):
         logger.info("no FFmpeg was there for the first picture of %s", ingest.name)
     return HttpResponse(status=302, headers={"Location": ingest.name})

@@ -353,7 +353,7 @@ def test_a_publisher_that_was_let_in_too_late_may_come_again_at_once(
 ) -> None:
     """The ingest has given up on the hook, and on its publisher."""
     with monkeypatch.context() as slow:
-        slow.setattr(streams.webhooks, "PATIENCE", -1.0)
+        slow.setattr(streams.webhooks, "TOO_LATE", -1.0)
         assert ingest.publish(key).status_code == 403
     assert broadcast().publisher_gone_at is not None
     assert ingest.publish(key, clientid="12").status_code == 302
