@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -106,6 +107,22 @@ def serve_unix(path: Path, handler: type[BaseHTTPRequestHandler]) -> ThreadingHT
     server = UnixServer(str(path), handler)  # type: ignore[arg-type]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
+
+
+@contextmanager
+def lost_port(port: int = 0) -> Iterator[int]:
+    """One from which nobody answers, as of a host that is off: its queue is full, so what comes is
+    dropped."""
+    with ExitStack() as sockets:
+        full = sockets.enter_context(socket.socket())
+        full.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        full.bind(("127.0.0.1", port))
+        full.listen(0)
+        for _ in range(2):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
 
 
 def wait_for_port(port: int) -> None:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from streams.origin.app import FOREVER, FRESH
 from tests.acceptance.stack import until
 from tests.answer import Answer, fetch
-from tests.deploy.installation import Installation, free_port, serve, wait_for_port
+from tests.deploy.installation import Installation, free_port, lost_port, serve, wait_for_port
 
 PLAYLIST = "/hls/garden/master.m3u8"
 SEGMENT = f"/hls/garden/{'0a' * 16}/0001-deadbeef/720p/000000.m4s"
@@ -149,16 +150,21 @@ def test_of_one_that_has_run_out_the_origin_is_asked_once_as_well(
     assert origin.asked[path] - before <= 2  # the forty may have come in two seconds
 
 
+@pytest.mark.parametrize("how", ["killed", "lost"])
 def test_without_an_origin_nobody_waits_long_for_the_old_one(
-    edge: Edge, origin: Origin, spare: Origin
+    edge: Edge, origin: Origin, spare: Origin, how: str
 ) -> None:
     edge.get(PLAYLIST)
     origin.stop()
     spare.stop()
-    wait_for_seconds(edge, 3)
-    began = time.monotonic()
-    with ThreadPoolExecutor(40) as viewers:
-        answers = list(viewers.map(edge.get, [PLAYLIST] * 40))
+    with ExitStack() as ports:
+        if how == "lost":
+            for one in (origin, spare):
+                ports.enter_context(lost_port(one.port))
+        wait_for_seconds(edge, 3)
+        began = time.monotonic()
+        with ThreadPoolExecutor(40) as viewers:
+            answers = list(viewers.map(edge.get, [PLAYLIST] * 40))
     assert {answer.text for answer in answers} == {"first 1"}
     # hls.js gives it five seconds.
     assert time.monotonic() - began < 4.5

@@ -1,14 +1,13 @@
 """People, streams and a lost ingest for the tests of the registry."""
 
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 from django.core.cache import cache
 from django.test import Client
 
 from streams.models import Stream, User
+from tests.deploy.installation import lost_port
 
 
 @pytest.fixture(autouse=True)
@@ -42,13 +41,6 @@ def streamer(alice: User) -> Client:
 
 @pytest.fixture
 def lost_url() -> Iterator[str]:
-    """The control of an ingest whose host is off: whatever is sent there is dropped."""
-    with ExitStack() as sockets:
-        full = sockets.enter_context(socket.socket())
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        for _ in range(2):
-            waiting = sockets.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(full.getsockname())
-        yield "http://{}:{}".format(*full.getsockname())
+    """The control of an ingest whose host is off."""
+    with lost_port() as port:
+        yield f"http://127.0.0.1:{port}"
