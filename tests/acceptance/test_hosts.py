@@ -162,6 +162,16 @@ def test_each_host_is_well_and_has_its_own_media(scene: Scene) -> None:
     assert folders == [scene.service.origin, driver] or folders == [driver, scene.service.origin]
 
 
+@contextmanager
+def viewer_of(scene: Scene) -> Iterator[Player]:
+    """One who has begun to watch, and to whom nothing may happen that a page cannot bear."""
+    with Player(scene.edge, NAME) as viewer:
+        until(lambda: len(viewer.loaded) > 2, 30, "a viewer watches")
+        yield viewer
+    assert viewer.faults == []
+    assert not viewer.ended
+
+
 def failing(scene: Scene) -> list[str]:
     found: list[str] = fetch(scene.web, "/health").json["failing"]
     return found
@@ -172,15 +182,23 @@ def test_health_knows_the_origin_s_disk_and_who_cannot_deliver_to_it(scene: Scen
     with scene.service.database() as database:
         until(lambda: database.streams_origin.find_one({"name": "origin"}), 10, "its keeper tells")
     worker, origin = scene.worker(), scene.service.origin
+    run = scene.playlist().segments[-1].run
     assert failing(scene) == []
-    worker.host.lose(origin.host)
-    try:
-        until(lambda: failing(scene) == ["delivery"], 40, "health names what is not well")
-        assert scene.worker() is worker
-    finally:
-        worker.host.find(origin.host)
-    until(lambda: failing(scene) == [], 40, "all is well again")
-    scene.await_segments(2)
+    with viewer_of(scene):
+        worker.host.lose(origin.host)
+        try:
+            until(lambda: failing(scene) == ["delivery"], 40, "health names what is not well")
+            assert scene.worker() is worker
+            # As it says.
+            began = time.monotonic()
+            worker.app("stop")
+            scene.await_takeover(scene.service.other(worker), began)
+            scene.await_run_after(run, began)
+        finally:
+            worker.host.find(origin.host)
+            worker.app("start")
+        until(lambda: failing(scene) == [], 60, "all is well again")
+        scene.await_segments(2)
 
 
 def test_of_two_web_processes_one_is_enough(scene: Scene) -> None:
@@ -194,16 +212,6 @@ def test_of_two_web_processes_one_is_enough(scene: Scene) -> None:
         assert all(NAME in streams() for _ in range(20))
     finally:
         scene.service.web.control("start", "web")
-
-
-@contextmanager
-def viewer_of(scene: Scene) -> Iterator[Player]:
-    """One who has begun to watch, and to whom nothing may happen that a page cannot bear."""
-    with Player(scene.edge, NAME) as viewer:
-        until(lambda: len(viewer.loaded) > 2, 30, "a viewer watches")
-        yield viewer
-    assert viewer.faults == []
-    assert not viewer.ended
 
 
 def test_a_lost_web_costs_neither_viewers_nor_publishers(scene: Scene) -> None:
