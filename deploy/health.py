@@ -17,13 +17,12 @@ from pathlib import Path
 
 from deploy.addresses import Addresses
 from livestream import env as environment
-from streams.origin.courier import STATUS_FILE
+from streams.origin.courier import STATUS_FILE, told
 
 TIMEOUT = 6.0  # seconds; the slowest check behind /health takes three
 LOG_LINES = 12
-COURIER_LATE = 15.0
 # Parts of /health that may well be on other hosts, by the process that they are.
-ELSEWHERE = ("worker", "ingest")
+ELSEWHERE = ("worker", "ingest", "delivery", "origins")
 # Which log tells why a part of /health is not well.
 LOGS = {
     "database": "web",
@@ -38,6 +37,8 @@ LOGS = {
     "pages": "edge",
     "edge": "edge",
     "courier": "courier",
+    "delivery": "courier",
+    "origins": "keeper",
 }
 
 
@@ -130,7 +131,9 @@ def look(
             lambda answer: _is_ok("ingest", answer),
         ),
     ]
-    findings = _undelivered(Path(run) / STATUS_FILE) if "courier" in processes else []
+    findings = []
+    if "courier" in processes:
+        findings = [Finding("courier", text) for text in told(Path(run) / STATUS_FILE).values()]
     for process, part, place, path, judge in checks:
         if process not in processes or (part == "ingest" and "web" in processes):
             continue  # web looks at every ingest
@@ -139,16 +142,6 @@ def look(
         except (OSError, http.client.HTTPException) as error:
             findings.append(Finding(part, f"{place}{path}: {error or type(error).__name__}"))
     return findings
-
-
-def _undelivered(status: Path) -> list[Finding]:
-    """What the courier says of its stores."""
-    try:
-        if time.time() - status.stat().st_mtime > COURIER_LATE:
-            return [Finding("courier", "it has not said for a while how deliveries go")]
-        return [Finding("courier", trouble) for trouble in json.loads(status.read_text()).values()]
-    except (OSError, ValueError) as error:
-        return [Finding("courier", f"it does not say how deliveries go: {error}")]
 
 
 def _is_ok(part: str, answer: Answer, status: int = 200) -> list[Finding]:

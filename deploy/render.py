@@ -115,6 +115,14 @@ def told_of_ingest(env: environment.Environment, addresses: Addresses) -> tuple[
     return control, pull or f"rtmp://{host}:{addresses.rtmp}/live"
 
 
+def spares(env: environment.Environment, addresses: Addresses) -> tuple[str, ...]:
+    """The webs that have the media, and so can stand in for the origin. Where segments are
+    delivered to this host, those of others have none, and would say that nothing is on air."""
+    if not addresses.store:
+        return addresses.backends
+    return (addresses.local("backend"),) if "web" in env.processes else ()
+
+
 def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -> dict[str, str]:
     """The values that are whole directives."""
     proxies = os.environ.get("LIVESTREAM_TRUSTED_PROXY", "").replace(",", " ").split()
@@ -138,7 +146,7 @@ def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -
         "web_listens": _each("listen {} backlog=1024;", addresses.listens("web")),
         "edge_listens": _each("listen {} backlog=1024;", addresses.listens("edge")),
         "backends": _each(f"server {{}} {patience};", addresses.backends),
-        "spare_backends": _each(f"server {{}} {patience} backup;", addresses.backends),
+        "spare_backends": _each(f"server {{}} {patience} backup;", spares(env, addresses)),
         # Not in turn: of two origins, one may be a segment ahead of the other.
         "origins": "\n".join(
             f"server {origin} max_fails=2 fail_timeout=5s{' backup' if number else ''};"

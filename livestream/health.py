@@ -17,13 +17,12 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from streams import deliveries
 from streams.deadline import within
-from streams.disk import MEANING, measure
+from streams.disk import state
 from streams.foreman import RECONCILED_AT
 from streams.ingest_nodes import nodes
-from streams.models import Broadcast, Stream
-from streams.origin import pressure
-from streams.origin.pressure import Level
+from streams.models import Broadcast, Origin, Stream
 from streams.webhooks import refusals
 
 # The checks cost broker round trips; anybody may ask.
@@ -107,14 +106,37 @@ def ingest() -> str:
 
 
 def disk() -> str:
-    root = settings.HLS_ROOT if settings.HLS_ROOT.is_dir() else settings.ENV.var
-    room = measure(root)
-    before, quiet = pressure.read(root)
-    # Whether or not a worker is there to notice.
-    level = pressure.decide(room, before, quiet)
-    if level >= Level.SCARCE:
-        raise Unwell(f"{room.free} bytes free, {room.scarce} are wanted: {MEANING[level]}")
-    return f"{room.free} bytes free" + (f": {MEANING[level]}" if level else "")
+    short, text = state(settings.HLS_ROOT)
+    if short:
+        raise Unwell(text)
+    return text
+
+
+def delivery() -> str:
+    """From hosts of workers to hosts of origins, where they are not the same ones."""
+    with within(LONGEST_LOOK):
+        undelivered = deliveries.undelivered(timezone.now())
+    if undelivered:
+        raise Unwell("; ".join(undelivered))
+    return "nobody complains"
+
+
+def origins() -> str:
+    """One that is lost does not make this host unwell while another takes segments."""
+    with within(LONGEST_LOOK):
+        found = list(Origin.objects.all())
+    silent, short = deliveries.silent_and_short(found, timezone.now())
+    if short:
+        raise Unwell("; ".join(short))
+    if silent and len(silent) == len(found):
+        raise Unwell(
+            f"no keeper clears the disk of {', '.join(silent)}; see its log, and whether that host "
+            "reaches the database"
+        )
+    if not found:
+        return "segments are delivered nowhere"
+    told = [f"{one.name}: {one.disk}" for one in found if one.name not in silent]
+    return "; ".join(told + [f"{name}'s keeper says nothing" for name in silent])
 
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -125,6 +147,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "worker": worker,
     "ingest": ingest,
     "disk": disk,
+    "delivery": delivery,
+    "origins": origins,
 }
 
 

@@ -118,8 +118,9 @@ def load(besides: UUID | None = None) -> Load:
     return _load(_live_runs(besides), known if known is not None else 1.0)
 
 
-def report(now: datetime) -> None:
-    """Tell the other hosts; called every few seconds. Raises what the database raises."""
+def report(now: datetime, trouble: str = "") -> None:
+    """Tell the other hosts; called every few seconds. `trouble`: why nothing of what is made here
+    reaches viewers. Raises what the database raises."""
     runs = _live_runs()
     known = Host.objects.filter(name=HOST).values_list("cost_factor", flat=True).first()
     factor = _learned(known if known is not None else 1.0, runs, now)
@@ -131,6 +132,7 @@ def report(now: datetime) -> None:
             "used": here.used,
             "cost_factor": factor,
             "broadcasts": here.broadcasts,
+            "trouble": trouble,
             "seen_at": now,
         },
     )

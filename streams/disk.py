@@ -31,6 +31,17 @@ def measure(root: Path) -> Room:
     return pressure.measure(root, settings.DISK_LOW, settings.DISK_MIN_FREE)
 
 
+def state(root: Path) -> tuple[bool, str]:
+    """Whether less is free than has to be, and how it is in words; also when nobody makes room."""
+    root = root if root.is_dir() else root.parent  # nothing was ever on air
+    room = measure(root)
+    before, quiet = pressure.read(root)
+    level = pressure.decide(room, before, quiet)
+    if level >= Level.SCARCE:
+        return True, f"{room.free} bytes free, {room.scarce} are wanted: {MEANING[level]}"
+    return False, f"{room.free} bytes free" + (f": {MEANING[level]}" if level else "")
+
+
 def relieve(root: Path) -> Level:
     """Remove what is over, and more of what is not the less room there is. Every few seconds, on
     every host; when another process of this host is at it, nothing is done."""

@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from streams import capacity, disk, lease
+from streams import capacity, deliveries, disk, lease
 from streams.closing import close_over
 from streams.crew import Crew
 from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
@@ -73,7 +73,7 @@ class Foreman(threading.Thread):
             self._do(lambda: put_down_strays(self._root))
             self._do(isolation.remove_leftovers)
             self._do(lambda: close_over(self._root, timezone.now()))
-            self._do(lambda: capacity.report(timezone.now()))
+            self._do(lambda: capacity.report(timezone.now(), deliveries.trouble()))
 
     def _reconcile(self) -> None:
         self._lease_ends_in = reconcile(self._crew)

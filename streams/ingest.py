@@ -12,11 +12,12 @@ import time
 from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 
 from django.db import DatabaseError, IntegrityError
 from django.db.models import QuerySet
 
-from streams.ingest_node import IngestNode, IngestUnreachable
+from streams.ingest_node import IngestDown, IngestNode, IngestUnreachable
 from streams.ingest_nodes import IngestNodes
 from streams.models import Broadcast, Run, Stream
 from streams.once import insert_once, update_once
@@ -49,8 +50,8 @@ STILL_LISTED = timedelta(seconds=2)
 # Segments come every two seconds; a longer silence tells since when a publisher has been away that
 # nobody saw leave (the machine was off, or everything was stopped).
 QUIET = timedelta(seconds=15)
-# So long without a segment at a node that does not answer, somebody who publishes at another one is
-# the same streamer: segments are noted every five seconds, and are up to two seconds late.
+# So long without a segment at a node that does not answer, somebody who publishes from another
+# address is the same streamer: segments are noted every five seconds, up to two seconds late.
 SILENT = timedelta(seconds=10)
 # An ingest that is only restarted is back before, and its publisher with it.
 NODE_LOST = timedelta(seconds=60)
@@ -77,7 +78,8 @@ def admit(stream: Stream, ingest: Ingest, nodes: IngestNodes, now: datetime) -> 
                 return broadcast
             continue
         node = nodes.named(broadcast.ingest_node)
-        present = broadcast.publisher_gone_at is None and _publishes(node, broadcast, now)
+        sight = _look_for_publisher(node, broadcast, ingest, now)
+        present = sight is Sight.THERE
         if broadcast.wanted == Wanted.OFF:
             return None
         if present and not stream.takeover:
@@ -88,7 +90,8 @@ def admit(stream: Stream, ingest: Ingest, nodes: IngestNodes, now: datetime) -> 
             _close(broadcast, now)
             continue
         if _replace(broadcast, ingest, now):
-            drop_quietly(node, broadcast.ingest_name)
+            if sight is not Sight.AWAY:  # at a node that comes back the foreman finds and drops it
+                drop_quietly(node, broadcast.ingest_name)
             _tell_of_return(broadcast, ingest, present, now)
             return broadcast
     return None
@@ -183,23 +186,42 @@ def _columns(ingest: Ingest, now: datetime) -> dict[str, object]:
     }
 
 
-def _publishes(node: IngestNode, broadcast: Broadcast, now: datetime) -> bool:
-    """Whether the publisher of record is really there; its `done` may never have come.
+class Sight(Enum):
+    """What can be seen of the publisher of record; its `done` may never have come."""
 
-    One that is listed but silent is a dead connection that nginx has yet to notice: an encoder
-    sends sound and picture many times a second.
-    """
-    if broadcast.ingest_since is not None and _lately(broadcast.ingest_since, now):
-        return True
+    THERE = "there"
+    # Listed, but nothing comes: a dead connection that nginx has yet to notice. An encoder sends
+    # sound and picture many times a second.
+    SILENT = "silent"
+    AWAY = "away"
+
+
+def _look_for_publisher(
+    node: IngestNode, broadcast: Broadcast, newcomer: Ingest, now: datetime
+) -> Sight:
+    if broadcast.publisher_gone_at is not None:
+        return Sight.AWAY
+    elsewhere = broadcast.ingest_node != newcomer.node
+    lately = broadcast.ingest_since is not None and _lately(broadcast.ingest_since, now)
+    if lately and not elsewhere:
+        return Sight.THERE
     try:
         before = node.publishers(fresh=True).get(broadcast.ingest_name)
+        if lately:
+            return Sight.THERE
         if before is None:
-            return False
+            return Sight.AWAY
         time.sleep(SILENCE)
         after = node.publishers(fresh=True).get(broadcast.ingest_name)
-    except IngestUnreachable:
-        return not _is_silent(broadcast, now, SILENT)
-    return after is not None and after.bytes_in > before.bytes_in
+    except IngestUnreachable as error:
+        # An encoder whose ingest is lost tries the next one at once.
+        same_streamer = broadcast.ingest_address == newcomer.address
+        if elsewhere and (same_streamer or isinstance(error, IngestDown)):
+            return Sight.AWAY
+        return Sight.AWAY if _is_silent(broadcast, now, SILENT) else Sight.THERE
+    if after is None:
+        return Sight.AWAY
+    return Sight.THERE if after.bytes_in > before.bytes_in else Sight.SILENT
 
 
 def is_missing(broadcast: Broadcast, published: Container[str] | None, now: datetime) -> bool:

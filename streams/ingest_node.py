@@ -15,6 +15,8 @@ from streams.ladder.stat import Publisher, StatError, parse, played
 
 APPLICATION = "live"
 TIMEOUT = 1.5
+# The kernel accepts, however busy nginx is; a publisher's hook waits meanwhile.
+REACHED_WITHIN = 0.5
 # Every supervised broadcast looks at the same page; one request serves them all.
 FRESH = 0.4
 # A host that is lost answers nobody: each who asked it in turn would wait the whole time-out.
@@ -27,14 +29,27 @@ class IngestUnreachable(Exception):
     """The node did not answer, or not with what nginx-rtmp answers."""
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class IngestDown(IngestUnreachable):
+    """Its host answers, and no nginx listens there: nobody publishes at it."""
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, host: str) -> None:
+        super().__init__(host, timeout=REACHED_WITHIN)
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock.settimeout(TIMEOUT)
+
+
+class _UnixConnection(_Connection):
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=TIMEOUT)
+        super().__init__("localhost")
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
+        self.sock.settimeout(TIMEOUT)
         self.sock.connect(self._path)
 
 
@@ -48,7 +63,7 @@ class _Page:
 @dataclass(frozen=True)
 class _Failure:
     at: float
-    text: str
+    error: IngestUnreachable
 
 
 class IngestNode:
@@ -95,13 +110,13 @@ class IngestNode:
                 return self._page
             lost = self._failure
             if lost is not None and lost.at >= asked - (LOST_FOR if oldest else 0.0):
-                raise IngestUnreachable(lost.text)
+                raise type(lost.error)(str(lost.error))
             now = self._clock()
             try:
                 self._page, self._failure = self._read(now), None
             except IngestUnreachable as error:
                 # By its end: whoever waited meanwhile need not wait as long again.
-                self._failure = _Failure(self._clock(), str(error))
+                self._failure = _Failure(self._clock(), error)
                 raise
             return self._page
 
@@ -133,7 +148,8 @@ class IngestNode:
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise IngestUnreachable(f"the ingest at {self.url} does not answer: {error}") from error
+            kind = IngestDown if isinstance(error, ConnectionRefusedError) else IngestUnreachable
+            raise kind(f"the ingest at {self.url} does not answer: {error}") from error
         finally:
             connection.close()
         if response.status not in (200, 204):
@@ -143,7 +159,7 @@ class IngestNode:
     def _connection(self) -> http.client.HTTPConnection:
         if self.url.startswith("unix:"):
             return _UnixConnection(self.url.removeprefix("unix:"))
-        return http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=TIMEOUT)
+        return _Connection(urlsplit(self.url).netloc)
 
 
 node = IngestNode(settings.INGEST_URL, settings.RTMP_PULL_URL, settings.INGEST_SECRET)

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from streams import capacity, foreman
 from streams.crew import Crew
+from streams.deliveries import forget_origins
 from streams.foreman import Foreman
 from streams.ingest_nodes import forget_nodes, nodes
 from streams.models import Broadcast, Stream
@@ -101,4 +102,5 @@ def collect_garbage() -> None:
     now = timezone.now()
     capacity.forget_hosts(now)
     forget_nodes(now)
+    forget_origins(now)
     forget_orphans()

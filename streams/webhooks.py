@@ -7,6 +7,7 @@ its own fields. So the first value is the true one, and a request with a field t
 import ipaddress
 import logging
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from functools import wraps
 from urllib.parse import parse_qsl
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 Fields = Mapping[str, str]
 # Seconds for all that is asked of a MongoDB; below the ingest's patience with a hook.
 PATIENCE = 3.5
+# Then the ingest gives up on a publisher, whatever the hook answers.
+TOO_LATE = 4.0
 REFUSALS_PER_MINUTE = 20
 REFUSED = "refused_publishers"
 # Seconds a publisher is held back for its FFmpeg: one that comes later has missed the first key
@@ -84,7 +87,7 @@ def publish(request: HttpRequest, fields: Fields) -> HttpResponse:
     address = fields.get("addr", "")
     if fields.get("call") != "publish" or fields.get("app") != APPLICATION:
         return _refuse(address, "not_a_publish")
-    now = timezone.now()
+    now, began = timezone.now(), time.monotonic()
     # A right key gets in whatever others at its address tried: they may be behind one router.
     stream = _stream_for(fields)
     if stream is None:
@@ -102,9 +105,13 @@ def publish(request: HttpRequest, fields: Fields) -> HttpResponse:
     broadcast = admit(stream, ingest, nodes, now)
     if broadcast is None:
         return _refuse(address, "busy", counts=False)
+    left_to_wait = TOO_LATE - (time.monotonic() - began)
+    if left_to_wait < 0:  # its publisher is about to come back
+        mark_gone(broadcast, timezone.now())
+        return _refuse(address, "too_late", counts=False)
     logger.info("%s publishes %s as %s", address, stream.name, ingest.name)
-    node = nodes.named(ingest.node)
-    if ask_for_driver(broadcast.pk) and not node.await_player(ingest.name, HELD):
+    node, held = nodes.named(ingest.node), min(HELD, left_to_wait / 2)
+    if ask_for_driver(broadcast.pk) and not node.await_player(ingest.name, held):
         logger.info("no FFmpeg was there for the first picture of %s", ingest.name)
     return HttpResponse(status=302, headers={"Location": ingest.name})
 

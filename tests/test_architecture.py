@@ -26,7 +26,7 @@ LAYERS: list[tuple[str, ...]] = [
         "streams.continuation",
         "streams.broadcast_folder",
     ),
-    ("streams.lease", "streams.capacity"),
+    ("streams.lease", "streams.capacity", "streams.deliveries"),
     ("streams.claim",),
     ("streams.ingest", "streams.api"),
     ("streams.events",),

@@ -33,7 +33,10 @@ edge_kind() {
 run_nginx() { # NAME
     raise_descriptors
     # One that was killed leaves its socket behind, and nginx would not listen over it.
-    if [ "$1" = ingest ]; then rm -f "$LIVESTREAM_RUN/ingest.sock"; fi
+    case $1 in
+        ingest) rm -f "$LIVESTREAM_RUN/ingest.sock" ;;
+        edge-cache) rm -f "$LIVESTREAM_RUN/lists.sock" ;;
+    esac
     mkdir -p "$LIVESTREAM_VAR/cache"
     render "$1.conf"
     exec nginx -e stderr -p "$LIVESTREAM_VAR" -c "$LIVESTREAM_VAR/conf/$1.conf"

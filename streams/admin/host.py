@@ -15,8 +15,8 @@ AWAY_AFTER = 60.0
 
 @admin.register(Host)
 class HostAdmin(ReadOnly, ModelAdmin):
-    list_display = ("name", "presence", "in_use", "broadcasts", "seen_at")
-    fields = (("name", "presence"), ("in_use", "cost_factor"), ("broadcasts", "seen_at"))
+    list_display = ("name", "presence", "in_use", "broadcasts", "trouble", "seen_at")
+    fields = (("name", "presence"), ("in_use", "cost_factor"), ("broadcasts", "seen_at"), "trouble")
     show_full_result_count = False
 
     # Streamers have no business with machines.

@@ -5,6 +5,7 @@ from streams.models.event import Event
 from streams.models.host import Host
 from streams.models.ingest_node import IngestNode
 from streams.models.ladder_profile import LadderProfile, LadderRendition
+from streams.models.origin import Origin
 from streams.models.run import Run
 from streams.models.stream import Stream, Visibility
 from streams.models.stream_key import StreamKey
@@ -17,6 +18,7 @@ __all__ = [
     "IngestNode",
     "LadderProfile",
     "LadderRendition",
+    "Origin",
     "Run",
     "Stream",
     "StreamKey",

@@ -16,6 +16,9 @@ class Host(UUIDModel):
         default=1.0, help_text="Measured CPU of its ladders, divided by what was reckoned."
     )
     broadcasts = models.PositiveIntegerField(default=0)
+    trouble = models.CharField(
+        max_length=255, blank=True, default="", help_text="Why nothing is delivered from here."
+    )
     seen_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from streams.origin import floor, layout, link
 from streams.origin.disk import Disk, run_folders
 from streams.origin.playlist import WINDOW
 from streams.origin.pressure import Level
-from streams.origin.run_folder import finished, folders, read_json
+from streams.origin.run_folder import counting, finished, folders, read_json
 
 logger = logging.getLogger(__name__)
 
@@ -100,9 +101,8 @@ def _trim(disk: Disk, broadcast: Path, rule: Rule) -> None:
 
 def _finished(broadcast: Path) -> int:
     """The sequence number behind the newest finished segment."""
-    for name in reversed(run_folders(broadcast)):
-        if facts := read_json(broadcast / name / layout.RUN_FILE):
-            return int(facts["first_sequence"]) + finished(broadcast / name, facts)
+    for name, facts in counting(broadcast)[-1:]:
+        return int(facts["first_sequence"]) + finished(broadcast / name, facts)
     return 0
 
 
@@ -138,20 +138,30 @@ def _delete(segment: Path) -> None:
 def _remove_runs(broadcast: Path, rule: Rule) -> None:
     """Oldest first, and none behind one that stays: counts are differences to the next run. The
     newest always stays: the next one's numbers are counted from it."""
-    names = run_folders(broadcast)
-    facts = [read_json(broadcast / name / layout.RUN_FILE) for name in names]
-    if len(names) < 2 or facts[-1] is None:
+    runs = counting(broadcast)
+    if not runs:
         return
-    window = facts[-1]["first_sequence"] + finished(broadcast / names[-1], facts[-1]) - WINDOW
+    _remove_uncounted(broadcast, {name for name, _ in runs}, rule)
+    newest, facts = runs[-1]
+    window = facts["first_sequence"] + finished(broadcast / newest, facts) - WINDOW
     if floor.age(broadcast) >= rule.spare:
         window = max(window, floor.read(broadcast))
-    for name, following in zip(names[:-1], facts[1:], strict=True):
-        folder = broadcast / name
-        if following is None or following["first_sequence"] > window:
+    for (name, _), (_, following) in pairwise(runs):
+        if following["first_sequence"] > window or _changed_lately(broadcast / name, rule):
             return
-        if folder.stat().st_mtime > time.time() - rule.run:
-            return
-        remove(folder)
+        remove(broadcast / name)
+
+
+def _remove_uncounted(broadcast: Path, counted: set[str], rule: Rule) -> None:
+    """Nobody plays them, but an FFmpeg may still be at work in one."""
+    for name in run_folders(broadcast):
+        whole = read_json(broadcast / name / layout.RUN_FILE) is not None
+        if whole and name not in counted and not _changed_lately(broadcast / name, rule):
+            remove(broadcast / name)
+
+
+def _changed_lately(run: Path, rule: Rule) -> bool:
+    return run.stat().st_mtime > time.time() - rule.run
 
 
 def remove(folder: Path) -> None:

@@ -28,6 +28,7 @@ THREADS = 8
 AGAIN_AFTER = 1.0  # a store that is away
 
 STATUS_FILE = "courier.json"
+LATE = 15.0
 
 
 class Round:
@@ -101,6 +102,17 @@ def tell(path: Path, rounds: Sequence[Round]) -> None:
     new = path.with_name(f".{path.name}-{os.getpid()}")
     new.write_text(json.dumps({round.url: round.trouble for round in rounds if round.trouble}))
     new.replace(path)
+
+
+def told(path: Path) -> dict[str, str]:
+    """Why which store gets nothing; under no name, why that is not known."""
+    try:
+        if time.time() - path.stat().st_mtime > LATE:
+            return {"": "the courier has not said for a while how deliveries go; see its log"}
+        found: dict[str, str] = json.loads(path.read_text())
+        return found
+    except (OSError, ValueError) as error:
+        return {"": f"the courier does not say how deliveries go: {error}"}
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from streams.origin import floor, init_segment, layout, master, segment_list
+from streams.origin import fence, floor, init_segment, layout, master, segment_list
 from streams.origin.file_memory import MOST, FileMemory
 from streams.origin.history import History, Rendition, Run, Span
 from streams.origin.playlist import WINDOW
@@ -52,13 +52,9 @@ class Disk:
         if facts is None or not self.owns(folder):
             return None
         runs: list[Run] = []
-        for name in run_folders(folder)[::-1]:
-            run = self._run(folder / name)
-            if run is None:
-                continue
-            # Begun by somebody whose lease was lost already: it must not cut the good one short.
-            while runs and runs[-1].fence < run.fence:
-                runs.pop()
+        told = ((name, self._json(folder / name / layout.RUN_FILE)) for name in run_folders(folder))
+        for name, run_facts in reversed(fence.counting(told)):
+            run = self._run(folder / name, run_facts)
             runs.append(run)
             if runs[0].first_sequence + runs[0].finished - run.first_sequence >= WINDOW:
                 break
@@ -152,13 +148,9 @@ class Disk:
         frames = self._files.read(path, lambda data: init_segment.count_samples(data, track))
         return frames / segment.duration if frames and segment.duration else None
 
-    def _run(self, folder: Path) -> Run | None:
-        facts = self._json(folder / layout.RUN_FILE)
-        if facts is None:
-            return None
+    def _run(self, folder: Path, facts: dict[str, Any]) -> Run:
         return Run(
             folder=folder.name,
-            fence=facts.get("fence", 0),
             first_sequence=facts["first_sequence"],
             discontinuity_sequence=facts["discontinuity_sequence"],
             segment_seconds=facts["segment_seconds"],

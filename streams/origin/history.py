@@ -39,11 +39,10 @@ class Rendition:
 
 @dataclass(frozen=True)
 class Run:
-    """`fence`: of the lease it works under; `renditions` best first; `names` are all that the
-    broadcast has had so far; `tracks`: some of "video" and "audio"."""
+    """`renditions` best first; `names` are all that the broadcast has had so far; `tracks`: some
+    of "video" and "audio"."""
 
     folder: str
-    fence: int
     first_sequence: int
     discontinuity_sequence: int
     segment_seconds: int

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from streams.origin import layout, segment_file
+from streams.origin import fence, layout, segment_file
 from streams.origin.disk import run_folders
 
 
@@ -147,15 +147,16 @@ def unended_broadcasts(root: Path) -> Iterator[tuple[str, str]]:
                     yield stream.name, folder.name
 
 
+def counting(broadcast: Path) -> list[tuple[str, dict[str, Any]]]:
+    """The run folders that count, oldest first, and what they say of themselves."""
+    return fence.counting(
+        (name, read_json(broadcast / name / layout.RUN_FILE)) for name in run_folders(broadcast)
+    )
+
+
 def _newest_before(broadcast: Path, number: int) -> str | None:
-    """The run folder that counts: one that a stale holder opened has a lower fence than an earlier
-    one, and never does."""
-    newest, fence = None, 0
-    for name in run_folders(broadcast):
-        facts = read_json(broadcast / name / layout.RUN_FILE)
-        if layout.run_number(name) < number and facts and facts.get("fence", 0) >= fence:
-            newest, fence = name, facts.get("fence", 0)
-    return newest
+    earlier = [name for name, _ in counting(broadcast) if layout.run_number(name) < number]
+    return earlier[-1] if earlier else None
 
 
 def _continuation(run: Path) -> tuple[int, int, list[str]]:

@@ -12,6 +12,8 @@ STALL_AFTER = 10.0
 FED_STALL_AFTER = 6.0
 FLOWS_WITHIN = 2.5
 TERM_PATIENCE = 5.0
+# FFmpeg hears TERM between two reads: not at all while it waits for an ingest that is lost.
+DEAF_PATIENCE = 1.0
 # A publisher's end reaches FFmpeg as end of file; it gets this long to write its last segment.
 EOF_PATIENCE = 5.0
 # Above this, cutting at the source's own key frames makes segments no player likes.
@@ -118,7 +120,8 @@ def decide(facts: Facts) -> Action:
     if facts.run.exited:
         return Collect()
     if facts.run.stopping_for is not None:
-        return Kill() if facts.run.stopping_for >= TERM_PATIENCE else Wait()
+        patience = DEAF_PATIENCE if _deaf(facts.run) else TERM_PATIENCE
+        return Kill() if facts.run.stopping_for >= patience else Wait()
     return _with_run(facts, facts.run)
 
 
@@ -168,6 +171,11 @@ def _stalled(run: RunFacts) -> bool:
     else:
         patience = STALL_AFTER
     return min(run.progress_age, silent) >= patience
+
+
+def _deaf(run: RunFacts) -> bool:
+    unfed = run.input_age is None or run.input_age >= FLOWS_WITHIN
+    return unfed and run.progress_age >= FLOWS_WITHIN
 
 
 def _slow(run: RunFacts) -> bool:

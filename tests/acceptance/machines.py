@@ -77,13 +77,14 @@ class Machine:
 
 
 class Service:
-    """Ingest, two webs, two workers, origin and edge, and somewhere a viewer and a streamer."""
+    """Two each of ingest, web and worker, origin and edge; and a place for viewer and streamer."""
 
     def __init__(self, network: Network) -> None:
         host = network.host
         self.outside = host("outside", 100)
         self.data = host("data", 5)
-        ingest, web, web2 = host("ingest", 10), host("web", 20), host("web2", 21)
+        ingest, ingest2 = host("ingest", 10), host("ingest2", 11)
+        web, web2 = host("web", 20), host("web2", 21)
         origin, edge = host("origin", 30), host("edge", 50)
         one, two = host("one", 41), host("two", 42)
         # As the guide writes them, but for secrets.
@@ -97,11 +98,12 @@ class Service:
         self.web = Machine(web, with_stores | settings("web"))
         self.web2 = Machine(web2, with_stores | settings("web2"))
         self.ingest = Machine(ingest, common | settings("ingest"))
+        self.ingest2 = Machine(ingest2, common | settings("ingest") | settings("ingest2"))
         self.origin = Machine(origin, with_stores | settings("origin"))
         self.workers = [Machine(place, with_stores | settings("worker")) for place in (one, two)]
         self.edge = Machine(edge, common | settings("edge"))
         self.machines = [
-            self.web, self.web2, self.ingest, self.origin, *self.workers, self.edge,
+            self.web, self.web2, self.ingest, self.ingest2, self.origin, *self.workers, self.edge,
         ]  # fmt: skip
         self._stores: list[subprocess.Popen[bytes]] = []
         self._folder = Path(tempfile.mkdtemp(prefix="ls-data-", dir=mongod.MEMORY))

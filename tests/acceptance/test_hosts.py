@@ -2,9 +2,9 @@
 viewer watches at an edge that only caches, while hosts and the ways between them are lost."""
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from tests import mongod
 from tests.acceptance.encoders import encoders
 from tests.acceptance.machines import Machine, Service
-from tests.acceptance.network import CAN_BE_MADE, Network
+from tests.acceptance.network import CAN_BE_MADE, Host, Network
 from tests.acceptance.playlist import Media, read_master, read_media
 from tests.acceptance.publisher import Publisher
 from tests.acceptance.stack import until
@@ -40,10 +40,21 @@ TAKEN_OVER_WITHIN = 20.0
 class Scene:
     """On air, with a viewer's port at the edge."""
 
-    def __init__(self, service: Service, edge: int, rtmp: int, record: MongoRecord) -> None:
-        self.service, self.edge, self._record = service, edge, record
+    def __init__(
+        self,
+        service: Service,
+        edge: int,
+        origin: int,
+        web: int,
+        rtmp: list[int],
+        record: MongoRecord,
+    ) -> None:
+        self.service, self._record = service, record
+        self.edge, self.origin, self.web = edge, origin, web
         key = service.add_stream(NAME, GRACE)
-        self.publisher = Publisher(rtmp, key, size="640x360")
+        # One for each ingest.
+        self._publishers = [Publisher(port, key, size="640x360") for port in rtmp]
+        self.publisher = self._publishers[0]
         self.path = ""
 
     def begin(self) -> "Scene":
@@ -86,6 +97,21 @@ class Scene:
         until(lambda: self.playlist().segments[-1].run > run, 40, f"a segment of a run after {run}")
         return time.monotonic() - since
 
+    def publish_at(self, number: int) -> None:
+        """The streamer's encoder goes on at this ingest."""
+        self.publisher.stop()
+        self.publisher = self._publishers[number].start()
+
+    def seconds_pass(self, count: int) -> None:
+        """By the edge's clock, by which its playlists run out."""
+        seen: set[str] = set()
+
+        def look() -> bool:
+            seen.add(fetch(self.edge, "/rtmp").headers["Date"])
+            return len(seen) > count
+
+        until(look, count + 5, f"{count} seconds")
+
     def await_segments(self, count: int) -> None:
         goal = self.playlist().newest + count
         until(lambda: self.playlist().newest >= goal, 30, f"{count} more segments")
@@ -110,9 +136,14 @@ def service() -> Iterator[Service]:
 def scene(service: Service) -> Iterator[Scene]:
     with ExitStack() as ways:
         edge = ways.enter_context(service.reached(service.edge, 3000))
-        rtmp = ways.enter_context(service.reached(service.ingest, 1935))
+        origin = ways.enter_context(service.reached(service.origin, 3000))
+        web = ways.enter_context(service.reached(service.web, 9000))
+        rtmp = [
+            ways.enter_context(service.reached(ingest, 1935))
+            for ingest in (service.ingest, service.ingest2)
+        ]
         database = ways.enter_context(service.database())
-        scene = Scene(service, edge, rtmp, MongoRecord(database))
+        scene = Scene(service, edge, origin, web, rtmp, MongoRecord(database))
         try:
             yield scene.begin()
         finally:
@@ -131,6 +162,45 @@ def test_each_host_is_well_and_has_its_own_media(scene: Scene) -> None:
     assert folders == [scene.service.origin, driver] or folders == [driver, scene.service.origin]
 
 
+@contextmanager
+def viewer_of(scene: Scene) -> Iterator[Player]:
+    """One who has begun to watch, and to whom nothing may happen that a page cannot bear."""
+    with Player(scene.edge, NAME) as viewer:
+        until(lambda: len(viewer.loaded) > 2, 30, "a viewer watches")
+        yield viewer
+    assert viewer.faults == []
+    assert not viewer.ended
+
+
+def failing(scene: Scene) -> list[str]:
+    found: list[str] = fetch(scene.web, "/health").json["failing"]
+    return found
+
+
+def test_health_knows_the_origin_s_disk_and_who_cannot_deliver_to_it(scene: Scene) -> None:
+    """The worker goes on: its database, its ingest and its FFmpeg are all there."""
+    with scene.service.database() as database:
+        until(lambda: database.streams_origin.find_one({"name": "origin"}), 10, "its keeper tells")
+    worker, origin = scene.worker(), scene.service.origin
+    run = scene.playlist().segments[-1].run
+    assert failing(scene) == []
+    with viewer_of(scene):
+        worker.host.lose(origin.host)
+        try:
+            until(lambda: failing(scene) == ["delivery"], 40, "health names what is not well")
+            assert scene.worker() is worker
+            # As it says.
+            began = time.monotonic()
+            worker.app("stop")
+            scene.await_takeover(scene.service.other(worker), began)
+            scene.await_run_after(run, began)
+        finally:
+            worker.host.find(origin.host)
+            worker.app("start")
+        until(lambda: failing(scene) == [], 60, "all is well again")
+        scene.await_segments(2)
+
+
 def test_of_two_web_processes_one_is_enough(scene: Scene) -> None:
     def streams() -> list[str]:
         answer = fetch(scene.edge, "/api/streams")
@@ -144,73 +214,144 @@ def test_of_two_web_processes_one_is_enough(scene: Scene) -> None:
         scene.service.web.control("start", "web")
 
 
+def test_a_lost_web_costs_neither_viewers_nor_publishers(scene: Scene) -> None:
+    web = scene.service.web.host
+    with viewer_of(scene) as viewer:
+        before = viewer.losses
+        web.cut_off()
+        try:
+            until(lambda: fetch(scene.edge, "/api/streams").status == 200, 10, "the API")
+            # An encoder that comes back has its hook answered by the other one.
+            scene.publish_at(0)
+            until(lambda: scene.row["publisher_gone_at"] is None, 10, "the publisher is back")
+            scene.await_segments(3)
+        finally:
+            web.reconnect()
+        assert since(before, viewer.losses).stalled < 10
+
+
+@dataclass
+class Replacement:
+    """Of the worker that drove the broadcast; `run`: the last one of its own that was shown."""
+
+    first: Machine
+    second: Machine
+    run: str
+    taken_over: float = 0.0
+    shown: float = 0.0
+    stopped: float = 0.0
+
+    @contextmanager
+    def lost(
+        self, scene: Scene, lose: Callable[[Host], None], find: Callable[[Host], None]
+    ) -> Iterator[None]:
+        """Until another one has its place; found again after the block."""
+        began = time.monotonic()
+        lose(self.first.host)
+        try:
+            self.taken_over = scene.await_takeover(self.second, began)
+            self.shown = scene.await_run_after(self.run, began)
+            yield
+        finally:
+            find(self.first.host)
+            returned = time.monotonic()
+        until(lambda: not encoders(self.first.var / "hls"), 30, "the first has no FFmpeg")
+        self.stopped = time.monotonic() - returned
+        scene.await_segments(3)
+
+
+def replacement(scene: Scene) -> Replacement:
+    first = scene.worker()
+    return Replacement(first, scene.service.other(first), scene.playlist().segments[-1].run)
+
+
+def note(ledger: Ledger, what: str, found: Replacement, losses: Losses) -> None:
+    remark = (
+        f"taken over after {found.taken_over:.1f} s, "
+        f"the old FFmpeg gone {found.stopped:.1f} s after return"
+    )
+    ledger.add(Entry(what, losses.stalled, losses.lost, found.shown, remark))
+    assert found.taken_over < TAKEN_OVER_WITHIN
+
+
 def test_a_worker_that_is_cut_off_is_replaced_and_stops_when_it_returns(
     scene: Scene, ledger: Ledger
 ) -> None:
-    first = scene.worker()
-    second = scene.service.other(first)
-    run = scene.playlist().segments[-1].run
-    with Player(scene.edge, NAME) as viewer:
-        until(lambda: len(viewer.loaded) > 2, 30, "a viewer watches")
-        before, began = viewer.losses, time.monotonic()
-        first.host.cut_off()
-        try:
-            taken_over = scene.await_takeover(second, began)
-            shown = scene.await_run_after(run, began)
-        finally:
-            first.host.reconnect()
-            returned = time.monotonic()
-        until(lambda: not encoders(first.var / "hls"), 30, "the first has no FFmpeg")
-        stopped = time.monotonic() - returned
-        scene.await_segments(3)
-        losses = since(before, viewer.losses)
-    remark = (
-        f"taken over after {taken_over:.1f} s, the old FFmpeg gone {stopped:.1f} s after return"
-    )
-    ledger.add(Entry("host of a worker cut off", losses.stalled, losses.lost, shown, remark))
-    assert taken_over < TAKEN_OVER_WITHIN
-    assert viewer.faults == []
-    assert not viewer.ended
-    assert scene.worker() is second
-    assert len(encoders(second.var / "hls")) == 1
+    found = replacement(scene)
+    with viewer_of(scene) as viewer:
+        before = viewer.losses
+        with found.lost(scene, Host.cut_off, Host.reconnect):
+            pass
+        note(ledger, "host of a worker cut off", found, since(before, viewer.losses))
+    assert scene.worker() is found.second
+    assert len(encoders(found.second.var / "hls")) == 1
 
 
 def test_a_worker_without_a_database_adds_nothing_to_what_another_one_makes(
     scene: Scene, ledger: Ledger
 ) -> None:
     """It still has its publisher and its origin, and its FFmpeg knows nothing of all this."""
-    first = scene.worker()
-    second = scene.service.other(first)
-    run = scene.playlist().segments[-1].run
-    with Player(scene.edge, NAME) as viewer:
-        until(lambda: len(viewer.loaded) > 2, 30, "a viewer watches")
-        before, began = viewer.losses, time.monotonic()
-        first.host.lose(scene.service.data)
-        try:
-            taken_over = scene.await_takeover(second, began)
-            assert len(encoders(first.var / "hls")) == 1
-            shown = scene.await_run_after(run, began)
+    found, data = replacement(scene), scene.service.data
+    with viewer_of(scene) as viewer:
+        before = viewer.losses
+        with found.lost(scene, lambda host: host.lose(data), lambda host: host.find(data)):
+            assert len(encoders(found.first.var / "hls")) == 1
             scene.await_segments(2)
             playlist = scene.playlist()
+        losses = since(before, viewer.losses)
+        note(ledger, "host of a worker without database", found, losses)
+    # Just where the other one was: no number is missing, and none was given twice.
+    newer = [segment.run > found.run for segment in playlist.segments]
+    assert newer == sorted(newer)
+    assert any(segment.run == found.run for segment in playlist.segments)
+
+
+@pytest.mark.parametrize("how", ["killed", "cut off"])
+def test_a_streamer_whose_ingest_is_lost_goes_on_at_another_one_at_once(
+    scene: Scene, ledger: Ledger, how: str
+) -> None:
+    ingests = [scene.service.ingest, scene.service.ingest2]
+    number = [ingest.host.name for ingest in ingests].index(scene.row["ingest_node"])
+    lost, other = ingests[number], ingests[1 - number]
+    run = scene.playlist().segments[-1].run
+    with viewer_of(scene) as viewer:
+        before, began = viewer.losses, time.monotonic()
+        if how == "killed":
+            lost.control("stop", "ingest")
+        else:
+            lost.host.cut_off()
+        try:
+            scene.publish_at(1 - number)
+            until(lambda: scene.row["ingest_node"] == other.host.name, 10, "it is let in")
+            let_in = time.monotonic() - began
+            shown = scene.await_run_after(run, began)
         finally:
-            first.host.find(scene.service.data)
-            returned = time.monotonic()
-        until(lambda: not encoders(first.var / "hls"), 30, "the first has no FFmpeg")
-        stopped = time.monotonic() - returned
+            lost.host.reconnect()
+            if how == "killed":
+                lost.control("start", "ingest")
         scene.await_segments(3)
         losses = since(before, viewer.losses)
-    remark = (
-        f"taken over after {taken_over:.1f} s, the old FFmpeg gone {stopped:.1f} s after return"
-    )
-    ledger.add(
-        Entry("host of a worker without database", losses.stalled, losses.lost, shown, remark)
-    )
-    assert viewer.faults == []
-    # Just where the other one was: no number is missing, and none was given twice.
-    assert [segment.run > run for segment in playlist.segments] == sorted(
-        segment.run > run for segment in playlist.segments
-    )
-    assert any(segment.run == run for segment in playlist.segments)
+    remark = f"let in after {let_in:.1f} s"
+    ledger.add(Entry(f"ingest {how}", losses.stalled, losses.lost, shown, remark))
+    # Stopping it, and beginning anew, is part of this; SILENT alone would be ten seconds.
+    assert let_in < 5
+    assert scene.publisher.publishing
+
+
+def test_while_the_origin_restarts_nobody_is_told_that_nothing_is_on_air(scene: Scene) -> None:
+    origin = scene.service.origin
+    with viewer_of(scene):
+        origin.control("stop", "origin")
+        try:
+            answer = fetch(scene.origin, scene.path)
+            assert (answer.status, answer.json["error"]) == (503, "away")
+            assert fetch(scene.origin, f"/hls/{NAME}/master.m3u8").status == 503
+            scene.seconds_pass(3)  # what the edge has is no longer fresh
+            assert scene.playlist().segments
+        finally:
+            origin.control("start", "origin")
+        until(lambda: fetch(scene.origin, scene.path).status == 200, 5, "the origin is back")
+        scene.await_segments(2)
 
 
 def test_without_its_origin_an_edge_goes_on_with_what_it_has(scene: Scene) -> None:
@@ -218,11 +359,14 @@ def test_without_its_origin_an_edge_goes_on_with_what_it_has(scene: Scene) -> No
     assert fetch(scene.edge, segment).status == 200
     scene.service.origin.host.cut_off()
     try:
+        known = scene.playlist().newest
+        # Two segments more have been made: what the edge shows is no longer fresh.
+        scene.seconds_pass(5)
         assert fetch(scene.edge, segment).status == 200
-        assert scene.playlist().segments
+        assert scene.playlist().newest == known
     finally:
         scene.service.origin.host.reconnect()
-    scene.await_segments(3)
+    until(lambda: scene.playlist().newest > known + 3, 30, "what was made meanwhile")
 
 
 def test_the_end_reaches_the_viewer_and_the_disks_of_all(scene: Scene) -> None:

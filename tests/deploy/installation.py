@@ -122,6 +122,22 @@ def serve_unix(path: Path, handler: type[BaseHTTPRequestHandler]) -> ThreadingHT
     return server
 
 
+@contextmanager
+def lost_port(port: int = 0) -> Iterator[int]:
+    """One from which nobody answers, as of a host that is off: its queue is full, so what comes is
+    dropped."""
+    with ExitStack() as sockets:
+        full = sockets.enter_context(socket.socket())
+        full.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        full.bind(("127.0.0.1", port))
+        full.listen(0)
+        for _ in range(2):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
+
+
 def wait_for_port(port: int) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:

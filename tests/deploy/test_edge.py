@@ -12,6 +12,7 @@ from tests.answer import Answer, fetch
 from tests.deploy.installation import (
     EchoBackend,
     Installation,
+    free_port,
     serve,
     serve_unix,
 )
@@ -40,7 +41,9 @@ def trusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     yield from _serve(Edge(tmp_path_factory.mktemp("trusting"), LIVESTREAM_HTTPS="true"))
 
 
-def _serve(edge: Edge) -> Generator[Edge, None, None]:
+def _serve(
+    edge: Edge, backend_kind: type[EchoBackend] = EchoBackend
+) -> Generator[Edge, None, None]:
     media = edge.var / RUN / "720p"
     media.mkdir(parents=True)
     (media / "000000.m4s").write_bytes(b"segment")
@@ -48,7 +51,7 @@ def _serve(edge: Edge) -> Generator[Edge, None, None]:
     (media.parent / "ffmpeg.log").write_text("private")
     (edge.var / "static/app.0123456789ab.js").write_text("let it = 'be compressed';" * 40)
     (edge.var / "static/icon.svg").write_text("<svg/>")
-    backend = serve(edge.ports["BACKEND"], EchoBackend)
+    backend = serve(edge.ports["BACKEND"], backend_kind)
     try:
         with edge.serving("edge.conf", "EDGE"):
             yield edge
@@ -118,6 +121,44 @@ def test_the_web_stands_in_for_an_origin_that_is_away(edge: Edge) -> None:
     for _ in range(10):
         assert edge.get("/hls/stream").json["path"] == "/hls/stream"
     socket.unlink()
+
+
+class Registry(EchoBackend):
+    """A web without media: whatever it is asked for is not on air."""
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.send_header("Content-Length", "8")
+        self.end_headers()
+        self.wfile.write(b"registry")
+
+
+@pytest.mark.parametrize(("processes", "away"), [("origin edge", 503), ("origin edge web", 404)])
+def test_where_segments_are_delivered_only_a_web_beside_them_stands_in(
+    tmp_path: Path, processes: str, away: int
+) -> None:
+    """Any other would say that nothing is on air, and players would believe it."""
+    serving = _serve(
+        Edge(
+            tmp_path,
+            LIVESTREAM_STORE=f"127.0.0.1:{free_port()}",
+            LIVESTREAM_PROCESSES=processes,
+        ),
+        Registry,
+    )
+    edge = next(serving)
+    assert edge.get("/hls/stream").status == away
+    origin = serve_unix(edge.var / "run/origin.sock", Origin)
+    assert edge.get("/hls/stream").body == b"origin"
+    # It is asked for what only the registry knows.
+    assert (edge.get("/hls/other").status, edge.get("/hls/other").body) == (404, b"registry")
+    origin.shutdown()
+    origin.server_close()
+    again = edge.get("/hls/stream")
+    assert again.status == away
+    if away == 503:
+        assert (again.headers["Retry-After"], again.json["error"]) == ("2", "away")
+    serving.close()
 
 
 def test_a_preflight_for_a_segment_is_the_origin_s_to_answer(edge: Edge) -> None:

@@ -1,9 +1,11 @@
 """The edge that only caches: a real nginx before origins that count what they are asked."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from streams.origin.app import FOREVER, FRESH
 from tests.acceptance.stack import until
 from tests.answer import Answer, fetch
-from tests.deploy.installation import Installation, free_port, serve, wait_for_port
+from tests.deploy.installation import Installation, free_port, lost_port, serve, wait_for_port
 
 PLAYLIST = "/hls/garden/master.m3u8"
 SEGMENT = f"/hls/garden/{'0a' * 16}/0001-deadbeef/720p/000000.m4s"
@@ -109,6 +111,17 @@ def edge(tmp_path: Path, origin: Origin, spare: Origin) -> Iterator[Edge]:
         nginx.wait(10)
 
 
+def wait_for_seconds(edge: Edge, count: int) -> None:
+    """nginx reckons what has run out by whole seconds of its clock, and tells them."""
+    first = edge.get("/rtmp").headers["Date"]
+    seen = {first}
+    until(
+        lambda: seen.add(edge.get("/rtmp").headers["Date"]) or len(seen) > count,  # type: ignore[func-returns-value]
+        count + 5,
+        f"{count} seconds of nginx's clock",
+    )
+
+
 def test_however_many_ask_the_origin_is_asked_once(edge: Edge, origin: Origin) -> None:
     origin.held.clear()
     with ThreadPoolExecutor(40) as viewers:
@@ -117,6 +130,44 @@ def test_however_many_ask_the_origin_is_asked_once(edge: Edge, origin: Origin) -
         origin.held.set()
         assert {answer.result().text for answer in answers} == {"first 1"}
     assert origin.asked[PLAYLIST] <= 2  # the last of the forty may have come a second later
+
+
+@pytest.mark.parametrize("path", [PLAYLIST, "/hls/missing"])
+def test_of_one_that_has_run_out_the_origin_is_asked_once_as_well(
+    edge: Edge, origin: Origin, path: str
+) -> None:
+    """As when a stream comes on air: all its pages ask at once for what was not there before."""
+    edge.get(path)
+    wait_for_seconds(edge, 3)
+    before, origin.version = origin.asked[path], 2
+    origin.held.clear()
+    with ThreadPoolExecutor(40) as viewers:
+        answers = [viewers.submit(edge.get, path) for _ in range(40)]
+        until(lambda: origin.asked[path] > before, 10, "the first one")
+        wait_for_seconds(edge, 1)
+        origin.held.set()
+        assert {answer.result().text for answer in answers} == {"first 2"}
+    assert origin.asked[path] - before <= 2  # the forty may have come in two seconds
+
+
+@pytest.mark.parametrize("how", ["killed", "lost"])
+def test_without_an_origin_nobody_waits_long_for_the_old_one(
+    edge: Edge, origin: Origin, spare: Origin, how: str
+) -> None:
+    edge.get(PLAYLIST)
+    origin.stop()
+    spare.stop()
+    with ExitStack() as ports:
+        if how == "lost":
+            for one in (origin, spare):
+                ports.enter_context(lost_port(one.port))
+        wait_for_seconds(edge, 3)
+        began = time.monotonic()
+        with ThreadPoolExecutor(40) as viewers:
+            answers = list(viewers.map(edge.get, [PLAYLIST] * 40))
+    assert {answer.text for answer in answers} == {"first 1"}
+    # hls.js gives it five seconds.
+    assert time.monotonic() - began < 4.5
 
 
 def test_a_playlist_is_never_older_than_a_second(edge: Edge, origin: Origin) -> None:

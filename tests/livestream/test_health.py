@@ -31,6 +31,8 @@ def test_it_names_what_is_not_well(client: Client) -> None:
         "channels",
         "broker",
         "disk",
+        "delivery",
+        "origins",
     }
 
 

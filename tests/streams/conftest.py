@@ -1,10 +1,13 @@
-"""People and streams for the tests of the registry."""
+"""People, streams and a lost ingest for the tests of the registry."""
+
+from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
 from django.test import Client
 
 from streams.models import Stream, User
+from tests.deploy.installation import lost_port
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +37,10 @@ def streamer(alice: User) -> Client:
     browser = Client()
     browser.force_login(User.objects.get(pk=alice.pk))
     return browser
+
+
+@pytest.fixture
+def lost_url() -> Iterator[str]:
+    """The control of an ingest whose host is off."""
+    with lost_port() as port:
+        yield f"http://127.0.0.1:{port}"

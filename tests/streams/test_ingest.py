@@ -1,5 +1,7 @@
 """Publishers of record against what /stat lists, and clocks that jump."""
 
+import socket
+import time
 from datetime import timedelta
 
 import pytest
@@ -14,6 +16,7 @@ from streams.ingest import (
     mark_back,
     mark_gone_anew,
 )
+from streams.ingest_node import REACHED_WITHIN, IngestNode
 from streams.ladder.stat import Publisher
 from streams.models import Broadcast, Stream
 
@@ -32,8 +35,19 @@ class FakeNode:
 
 
 class FakeNodes:
-    def named(self, name: str) -> FakeNode:
-        return FakeNode()
+    def __init__(self, node: FakeNode | IngestNode | None = None) -> None:
+        self._node = node or FakeNode()
+
+    def named(self, name: str) -> FakeNode | IngestNode:
+        return self._node
+
+
+@pytest.fixture
+def killed() -> IngestNode:
+    """Its host says that nothing listens there."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    return IngestNode(f"http://127.0.0.1:{port}")
 
 
 @pytest.fixture
@@ -64,6 +78,37 @@ def test_a_clock_that_was_set_back_locks_no_publisher_out(broadcast: Broadcast) 
     admitted = admit(broadcast.stream, again, FakeNodes(), timezone.now() - HOUR)  # type: ignore[arg-type]
     assert admitted is not None
     assert admitted.pk == broadcast.pk
+
+
+def publish_elsewhere(
+    broadcast: Broadcast, node: IngestNode, address: str = "203.0.113.9"
+) -> Broadcast | None:
+    """Somebody comes to another ingest than the one of record, which is `node`."""
+    Broadcast.objects.update(ingest_node="one", ingest_address="203.0.113.9")
+    newcomer = Ingest("two", "in-2", "12", address)
+    return admit(broadcast.stream, newcomer, FakeNodes(node), timezone.now())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("came", [HOUR, SECOND])
+def test_whose_ingest_was_killed_goes_on_at_another_one_at_once(
+    broadcast: Broadcast, killed: IngestNode, came: timedelta
+) -> None:
+    now = timezone.now()
+    Broadcast.objects.update(ingest_since=now - came, last_segment_at=now)
+    assert publish_elsewhere(broadcast, killed, "198.51.100.7") is not None
+    broadcast.refresh_from_db()
+    assert (broadcast.ingest_node, broadcast.ingest_name) == ("two", "in-2")
+
+
+def test_an_encoder_whose_ingest_is_lost_goes_on_at_another_one_at_once(
+    broadcast: Broadcast, lost_url: str
+) -> None:
+    now = timezone.now()
+    Broadcast.objects.update(ingest_since=now - HOUR, last_segment_at=now)
+    began = time.monotonic()
+    assert publish_elsewhere(broadcast, IngestNode(lost_url)) is not None
+    # Its hook has four seconds in all; nothing is asked of that node a second time.
+    assert time.monotonic() - began < 2 * REACHED_WITHIN
 
 
 def test_a_grace_from_before_the_clock_was_set_back_begins_anew(broadcast: Broadcast) -> None:

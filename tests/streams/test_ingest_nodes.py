@@ -186,12 +186,13 @@ def test_a_publisher_of_a_node_that_stays_lost_counts_as_gone(
 
 
 @pytest.mark.parametrize(("age", "admitted"), [(6, False), (12, True)])
-def test_a_streamer_whose_node_was_lost_goes_on_at_another_one(
-    nodes: IngestNodes, stream: Stream, age: float, admitted: bool
+def test_somebody_else_waits_until_nothing_comes_by_a_lost_node(
+    nodes: IngestNodes, stream: Stream, lost_url: str, age: float, admitted: bool
 ) -> None:
-    nodes.learn("lost", LOST, PULL, timezone.now())
+    """It may be lost for us alone."""
+    nodes.learn("lost", lost_url, PULL, timezone.now())
     broadcast = on_air(stream, "lost", age=age)
-    found = admit(stream, Ingest("far", "stream-2", "1", "203.0.113.9"), nodes, timezone.now())
+    found = admit(stream, Ingest("far", "stream-2", "1", "198.51.100.7"), nodes, timezone.now())
     broadcast.refresh_from_db()
     assert (found is not None) is admitted
     assert broadcast.ingest_node == ("far" if admitted else "lost")

@@ -14,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 import streams.ingest
+import streams.webhooks
 from streams.ingest_node import node
 from streams.models import Broadcast, Event, IngestNode, Stream, StreamKey
 from streams.supervisor.states import EndReason, Wanted
@@ -345,6 +346,17 @@ def test_a_publisher_that_has_fallen_silent_gives_way(
 
     monkeypatch.setattr(node, "_get", stat)
     assert ingest.publish(key, clientid="12").status_code == status
+
+
+def test_a_publisher_that_was_let_in_too_late_may_come_again_at_once(
+    ingest: Ingest, stream: Stream, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ingest has given up on the hook, and on its publisher."""
+    with monkeypatch.context() as slow:
+        slow.setattr(streams.webhooks, "TOO_LATE", -1.0)
+        assert ingest.publish(key).status_code == 403
+    assert broadcast().publisher_gone_at is not None
+    assert ingest.publish(key, clientid="12").status_code == 302
 
 
 def test_a_done_for_a_publisher_that_is_still_there_changes_nothing(

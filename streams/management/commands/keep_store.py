@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from streams import disk
 from streams.closing import close_over
+from streams.deliveries import tell_of_origin
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +24,8 @@ EVERY = 3.0
 class Command(BaseCommand):
     help = (
         "Remove what nobody plays any more from the folder of segments, sooner the fuller the disk "
-        "is, and close what is over: what a worker does for its own host. Until it is stopped."
+        "is, close what is over, as a worker does for its own host, and tell how the disk is. "
+        "Until it is stopped."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,7 +34,12 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         while not stopping.wait(EVERY):
-            for work in (lambda: disk.relieve(root), lambda: close_over(root, timezone.now())):
+            now = timezone.now()
+            for work in (
+                partial(disk.relieve, root),
+                partial(close_over, root, now),
+                partial(tell_of_origin, root, now),
+            ):
                 try:
                     work()
                 except (DatabaseError, InterfaceError) as error:

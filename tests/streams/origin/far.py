@@ -14,12 +14,21 @@ class FarStore:
         var.mkdir()
         self.port = free_port()
         self.place = Installation(var, LIVESTREAM_STORE=f"127.0.0.1:{self.port}")
-        rendered = self.place.run("deploy.render", "live.conf", "edge.conf")
-        assert rendered.returncode == 0, rendered.stderr
+        self._render()
         self.root = var / "hls"
         self.disk = Disk(self.root)
         self.client = Store(f"http://127.0.0.1:{self.port}", self.place.secret)
         self._nginx: subprocess.Popen[bytes] | None = None
+
+    def _render(self) -> None:
+        rendered = self.place.run("deploy.render", "live.conf", "edge.conf")
+        assert rendered.returncode == 0, rendered.stderr
+
+    def share_secret(self, other: "FarStore") -> None:
+        """Before it is started."""
+        self.place.secret = other.place.secret
+        self.place.environment["LIVESTREAM_INGEST_SECRET"] = other.place.secret
+        self._render()
 
     def start(self) -> "FarStore":
         self._nginx = self.place.nginx("edge.conf")

@@ -66,6 +66,20 @@ def test_the_numbers_go_on_after_old_runs_were_removed(station: Station) -> None
     assert facts["names"] == ["360p", "720p"]
 
 
+def test_a_run_that_never_counts_keeps_nothing_and_goes_itself(station: Station) -> None:
+    """Begun by a holder whose lease was lost already."""
+    old = station.open_run("720p", fence=5).write(40).folder
+    good = station.open_run("720p", fence=5).write(5)
+    stale = station.open_run("720p", fence=4).write(1).folder
+    good.write(40)
+    collect(station.root, Rule(run=60))
+    assert stale.exists()  # an FFmpeg may be at work in it
+    for folder in (old, stale):
+        age(folder, 100)
+    collect(station.root, Rule(run=60))
+    assert [folder.exists() for folder in (old, good.folder, stale)] == [False, True, False]
+
+
 def test_a_run_that_changed_lately_stays(station: Station) -> None:
     old = station.open_run("720p").write(3).folder
     station.open_run("720p").write(40)

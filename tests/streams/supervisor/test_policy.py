@@ -66,6 +66,13 @@ CASES = [
     ("no longer wanted", replace(ON_AIR, wanted=Wanted.OFF), Stop(EndReason.REQUESTED)),
     ("asked to stop, has time", run(stopping_for=4.9), Wait()),
     ("asked to stop, did not", run(stopping_for=5.0), Kill()),
+    ("asked to stop, waits for a lost ingest", run(stopping_for=1.0, progress_age=2.5), Kill()),
+    ("asked to stop, its ingest was just lost", run(stopping_for=1.0, progress_age=2.4), Wait()),
+    (
+        "asked to stop, is slow with what comes",
+        run(stopping_for=4.9, progress_age=2.5, input_age=0.5),
+        Wait(),
+    ),
     ("publisher gone, end of file near", replace(ON_AIR, **GONE, publisher_gone_for=1.0), Wait()),
     (
         "publisher gone, no end of file",
