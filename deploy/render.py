@@ -136,7 +136,7 @@ def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -
         "user": "user root;" if os.geteuid() == 0 else "",
         "worker_connections": str(connections),
         "ingest_connections": str(ingest_connections),
-        # A publisher takes three: its own, and both ends of the one behind it. The rest is for hooks.
+        # A publisher takes three: its own, and both ends of the one behind it. Hooks need some.
         "rtmp_connections": str(ingest_connections // 4),
         "rtmp_limit": f"limit_conn publishers {env.rtmp_per_address};"
         if env.rtmp_per_address

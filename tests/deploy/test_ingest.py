@@ -236,18 +236,21 @@ def test_only_workers_may_play(far: Ingest, tmp_path: Path) -> None:
 
 
 def test_the_hook_is_told_the_true_address(far: Ingest) -> None:
-    with relay(from_address(STRANGER, INGEST, far.ports["RTMP"])) as port:
-        with Publisher(port, "good", size="320x180"):
-            until(lambda: far.told, 10, "a publisher")
+    stranger = from_address(STRANGER, INGEST, far.ports["RTMP"])
+    with relay(stranger) as port, Publisher(port, "good", size="320x180"):
+        until(lambda: far.told, 10, "a publisher")
     assert far.told[0][1]["addr"] == STRANGER
 
 
 def test_the_hook_is_told_an_address_of_ipv6(tmp_path: Path) -> None:
     with running(Ingest(tmp_path, LIVESTREAM_RTMP_BIND="::1")) as ingest:
         server = ingest.hook()
-        with relay(lambda: socket.create_connection(("::1", ingest.ports["RTMP"]))) as port:
-            with Publisher(port, "good", size="320x180"):
-                until(lambda: ingest.told, 10, "a publisher")
+        ours = ("::1", ingest.ports["RTMP"])
+        with (
+            relay(lambda: socket.create_connection(ours)) as port,
+            Publisher(port, "good", size="320x180"),
+        ):
+            until(lambda: ingest.told, 10, "a publisher")
         server.shutdown()
         server.server_close()
     assert ingest.told[0][1]["addr"] == "::1"
