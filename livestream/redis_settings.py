@@ -15,7 +15,12 @@ CHANNELS_PATIENCE = 5
 def cache(route: Route, prefix: str, **options: Any) -> dict[str, Any]:
     """A django-redis cache. LOCATION is a list: in a string a comma would part it, and with
     sentinels a string makes it read from replicas, which lag behind its own writes."""
-    options |= {"SOCKET_CONNECT_TIMEOUT": PATIENCE, "SOCKET_TIMEOUT": PATIENCE}
+    options |= {
+        "SOCKET_CONNECT_TIMEOUT": PATIENCE,
+        "SOCKET_TIMEOUT": PATIENCE,
+        # Reading a pickle runs what it says, and many a Redis has no password.
+        "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+    }
     location = route.url
     if route.sentinels:
         login = route.login
@@ -35,6 +40,8 @@ def cache(route: Route, prefix: str, **options: Any) -> dict[str, Any]:
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": [location],
         "KEY_PREFIX": prefix,
+        # What was written before as pickles is not looked at.
+        "VERSION": 2,
         "OPTIONS": options,
     }
 
