@@ -82,6 +82,23 @@ make_secret() { # NAME LENGTH
     fi
 }
 
+port_answers() { # PORT on loopback
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+# A Redis of our own gets a password: on loopback everybody with an account on this machine reaches it,
+# and the sessions in it. One that is there already is taken as it is.
+make_redis_password() {
+    local name processes
+    for name in REDIS_URL REDIS_URL_FILE REDIS_SENTINELS; do
+        if [ -n "$(planned "$name")" ]; then return; fi
+    done
+    processes=$(planned LIVESTREAM_PROCESSES) || processes=redis
+    if [[ ${processes:-redis} == *redis* ]] && ! port_answers 6379; then
+        ADDED+=("REDIS_URL=redis://:$(random_text 32)@127.0.0.1:6379/0")
+    fi
+}
+
 want_domain() {
     want LIVESTREAM_HTTPS true
     want ALLOWED_HOSTS "$DOMAIN"
@@ -123,6 +140,7 @@ write_environment() { # DOMAIN or ""
     refuse_conflicts
     make_secret SECRET_KEY 64
     make_secret LIVESTREAM_INGEST_SECRET 48
+    make_redis_password
     planned LIVESTREAM_OPEN_INGEST >/dev/null || want LIVESTREAM_OPEN_INGEST loopback
     write_lines
     # Where the state was handed over, the service user reads the file by its group.
