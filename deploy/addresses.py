@@ -45,7 +45,7 @@ class Addresses:
                 raise SystemExit(f"{variable} is {text!r}; write a port between 1 and 65535.")
             ports[part] = int(text)
         rtmp_bind = _numeric(os.environ.get("LIVESTREAM_RTMP_BIND") or bind)
-        backend_bind = _numeric(os.environ.get("LIVESTREAM_BACKEND_BIND") or bind)
+        backend_bind = _numeric(os.environ.get("LIVESTREAM_BACKEND_BIND") or "127.0.0.1")
         own = endpoint(EVERYWHERE.get(backend_bind, backend_bind), ports["backend"])
         return cls(
             bind=_numeric(bind),

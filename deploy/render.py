@@ -7,6 +7,7 @@ holds the secret it shows to Django.
 import os
 import re
 import resource
+import socket
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -137,11 +138,19 @@ def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -
     patience = "max_fails=1 fail_timeout=10s" if addresses.backends[1:] else "max_fails=0"
     # A proxied connection takes two descriptors.
     connections = max(256, min(8192, soft_limit // 2))
+    ingest_connections = max(256, min(8192, soft_limit - 64))
     return {
         # Only root may give a user; anybody else's nginx stays who it is.
         "user": "user root;" if os.geteuid() == 0 else "",
         "worker_connections": str(connections),
-        "rtmp_connections": str(connections * 3 // 4),
+        "ingest_connections": str(ingest_connections),
+        # A publisher takes three: its own, and both ends of the one behind it. Hooks need some.
+        "rtmp_connections": str(ingest_connections // 4),
+        "rtmp_limit": f"limit_conn publishers {env.rtmp_per_address};"
+        if env.rtmp_per_address
+        else "",
+        "known_workers": _each("{} 1;", workers),
+        "inner_rtmp": f"127.0.0.1:{free_port()}",
         "rtmp_listens": _each("listen {} so_keepalive=10s:5s:3;", addresses.listens("rtmp")),
         "web_listens": _each("listen {} backlog=1024;", addresses.listens("web")),
         "edge_listens": _each("listen {} backlog=1024;", addresses.listens("edge")),
@@ -160,13 +169,22 @@ def lines(env: environment.Environment, addresses: Addresses, soft_limit: int) -
     }
 
 
-def rtmp_module() -> str:
+def free_port() -> int:
+    """One of this moment, for what nobody else has to find. If somebody is quicker, nginx does not
+    start, and is rendered anew for the next try."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def module(name: str) -> str:
+    """The path of one of nginx's modules."""
+    file = f"ngx_{name}_module.so"
     for folder in MODULES:
-        if (folder / "ngx_rtmp_module.so").is_file():
-            return str(folder / "ngx_rtmp_module.so")
+        if (folder / file).is_file():
+            return str(folder / file)
     raise SystemExit(
-        "nginx's RTMP module (ngx_rtmp_module.so) is not in "
-        f"{' or '.join(map(str, MODULES))}; install Debian's package libnginx-mod-rtmp."
+        f"nginx's {name} module ({file}) is not in {' or '.join(map(str, MODULES))}; "
+        f"install Debian's package libnginx-mod-{name}."
     )
 
 
@@ -188,7 +206,7 @@ def main(names: list[str]) -> None:
     values = scalars(env, addresses) | lines(env, addresses, soft_limit)
     values |= secrets(names, env, store=bool(addresses.store))
     if "ingest.conf" in names:
-        values["rtmp_module"] = rtmp_module()
+        values |= {f"{name}_module": module(name) for name in ("rtmp", "stream")}
     values["control_server"] = fill(CONTROL.read_text(), values) if addresses.control else ""
     values["store_server"] = fill(STORE.read_text(), values) if addresses.store else ""
     included = {part for name in names for part in INCLUDED.get(name, ())}

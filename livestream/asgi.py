@@ -48,12 +48,11 @@ async def websocket(scope: Any, receive: Any, send: Any) -> None:
 
 
 def _is_url(origin: bytes) -> bool:
-    """The validator raises what parsing raises."""
+    """The validator raises what parsing raises, and what reading the port does."""
     try:
-        urlsplit(origin.decode("latin1"))
+        return urlsplit(origin.decode("latin1")).port != 0
     except ValueError:
         return False
-    return True
 
 
 async def http(scope: Any, receive: Any, send: Any) -> None:

@@ -63,6 +63,7 @@ class Environment:
     edge_cache: str
     processes: list[str]
     rtmp_pull_url: str
+    rtmp_per_address: int
     ffmpeg_nice: int
     ffmpeg_memory: int
     ffmpeg_cores: float
@@ -117,6 +118,8 @@ def read() -> Environment:
         processes=_processes(env, "LIVESTREAM_PROCESSES"),
         rtmp_pull_url=env.str("LIVESTREAM_RTMP_PULL_URL", default="")
         or f"rtmp://127.0.0.1:{rtmp_port}/live",
+        # nginx counts no further.
+        rtmp_per_address=int(_number(env, "LIVESTREAM_RTMP_PER_ADDRESS", 50, most=65535)),
         ffmpeg_nice=int(_number(env, "LIVESTREAM_FFMPEG_NICE", 5, most=19)),
         ffmpeg_memory=int(_number(env, "LIVESTREAM_FFMPEG_MEMORY", 4_000_000_000)),
         ffmpeg_cores=_number(env, "LIVESTREAM_FFMPEG_CORES", 0),

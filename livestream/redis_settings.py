@@ -18,6 +18,8 @@ def cache(route: Route, prefix: str) -> dict[str, Any]:
     options: dict[str, Any] = {
         "SOCKET_CONNECT_TIMEOUT": PATIENCE,
         "SOCKET_TIMEOUT": PATIENCE,
+        # Reading a pickle runs what it says, and many a Redis has no password.
+        "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
     }
     location = route.url
     if route.sentinels:
@@ -38,6 +40,8 @@ def cache(route: Route, prefix: str) -> dict[str, Any]:
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": [location],
         "KEY_PREFIX": prefix,
+        # What was written before as pickles is not looked at.
+        "VERSION": 2,
         "OPTIONS": options,
     }
 

@@ -37,6 +37,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "streams.csp.content_security_policy",
+    "streams.known_browser.known_browser",
 ]
 ROOT_URLCONF = "livestream.urls"
 ASGI_APPLICATION = "livestream.asgi.application"

@@ -1,7 +1,9 @@
 """The admin's login: whoever guesses passwords has to wait, and nobody else.
 
-Attempts are counted for an address together with the account it tries, and for the address alone.
-Never for the account alone: whoever knows its name could keep its owner out.
+Attempts are counted for an address together with the account it tries, for the address alone, and
+more slowly for the account, because somebody may have thousands of addresses. Whoever knows the
+account's name could keep its owner out by the last: so a browser that was logged in to it before
+counts for itself, and `manage.py let_in` opens the way for a new one.
 """
 
 import contextlib
@@ -21,11 +23,13 @@ from redis.exceptions import RedisError
 from unfold.forms import AuthenticationForm
 
 from streams.client_address import address_of
+from streams.known_browser import mark_of
 
 logger = logging.getLogger(__name__)
 
 # Seconds.
 WINDOW = 300
+LET_IN = 600
 
 
 @dataclass(frozen=True)
@@ -34,38 +38,53 @@ class Limit:
 
     kind: str
     attempts: int
+    window: int = WINDOW
 
     def key(self, subject: str, now: float) -> str:
-        # A digest: cache keys are short, and names of accounts are nobody's business.
-        digest = hashlib.sha256(f"{self.kind}\0{subject}".encode()).hexdigest()[:32]
-        return f"login:{digest}:{int(now // WINDOW)}"
+        return f"login:{_digest(self.kind, subject)}:{int(now // self.window)}"
 
 
 ACCOUNT = Limit("account", 5)
 # People behind one address may each mistype theirs.
 ADDRESS = Limit("address", 30)
+# More than one address can use up, so that it takes many to hinder the owner's new browser.
+EVERYWHERE = Limit("everywhere", 100, 3600)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The limit that an attempt has reached, and the seconds until it may be made again."""
+
+    limit: Limit
+    seconds: int
 
 
 class Throttle:
-    """The attempts of one address at one account."""
+    """The attempts of one address at one account, from a browser that may be known there."""
 
-    def __init__(self, address: str, account: str, now: float) -> None:
+    def __init__(self, address: str, account: str, now: float, browser: str = "") -> None:
         self._now = now
+        self._account = account.casefold()
+        # In this order: an attempt that one limit refuses counts for none behind it. So one address
+        # makes no key for each of all the names it tries, and uses up little of an account's.
         self._keys = {
             ADDRESS: ADDRESS.key(address, now),
-            ACCOUNT: ACCOUNT.key(f"{address}\0{account.casefold()}", now),
+            ACCOUNT: ACCOUNT.key(f"{address}\0{self._account}", now),
+            EVERYWHERE: EVERYWHERE.key(f"{browser}\0{self._account}", now),
         }
 
-    def take(self) -> int:
-        """Count an attempt; the seconds it has to wait, 0 when it may go on.
+    def take(self) -> Wait | None:
+        """Count an attempt; None when it may go on.
 
         Before the password is looked at: attempts that are made at the same time all count.
         """
-        # The address first: one that tries all names makes no key for each of them.
         for limit, key in self._keys.items():
-            if _count(key) > limit.attempts:
-                return math.ceil(WINDOW - self._now % WINDOW)
-        return 0
+            if _count(key, limit.window) <= limit.attempts:
+                continue
+            if limit is EVERYWHERE and _is_let_in(self._account):
+                continue
+            return Wait(limit, math.ceil(limit.window - self._now % limit.window))
+        return None
 
     def forgive(self) -> None:
         """It was the right password: what came before were its owner's mistakes, and this one was
@@ -73,24 +92,46 @@ class Throttle:
         for cache in (caches["default"], caches["local"]):
             try:
                 cache.delete(self._keys[ACCOUNT])
-                with contextlib.suppress(ValueError):  # it was counted elsewhere, or ran out
-                    cache.decr(self._keys[ADDRESS])
+                for limit in (ADDRESS, EVERYWHERE):
+                    with contextlib.suppress(ValueError):  # it was counted elsewhere, or ran out
+                        cache.decr(self._keys[limit])
             except RedisError as error:
                 logger.warning("login: an attempt could not be forgiven: %.200s", error)
 
 
-def _count(key: str) -> int:
+def let_in(account: str) -> None:
+    """For ten minutes, attempts at the account count for their address alone."""
+    caches["default"].set(_let_in_key(account), True, timeout=LET_IN)
+
+
+def _is_let_in(account: str) -> bool:
+    try:
+        return bool(caches["default"].get(_let_in_key(account)))
+    except RedisError:
+        return False
+
+
+def _let_in_key(account: str) -> str:
+    return f"login:{_digest('let_in', account.casefold())}"
+
+
+def _digest(kind: str, subject: str) -> str:
+    """Cache keys are short, and names of accounts are nobody's business."""
+    return hashlib.sha256(f"{kind}\0{subject}".encode()).hexdigest()[:32]
+
+
+def _count(key: str, window: int) -> int:
     """One more. In this process's memory while Redis is away: then each web process counts for
     itself, which is still slow enough for whoever guesses."""
     try:
-        return _increase(caches["default"], key)
+        return _increase(caches["default"], key, window)
     except RedisError as error:
         logger.warning("login: counted in this process only, Redis is away: %r", error)
-        return _increase(caches["local"], key)
+        return _increase(caches["local"], key, window)
 
 
-def _increase(cache: BaseCache, key: str) -> int:
-    cache.add(key, 0, timeout=WINDOW)
+def _increase(cache: BaseCache, key: str, window: int) -> int:
+    cache.add(key, 0, timeout=window)
     try:
         return int(cache.incr(key))
     except ValueError:  # it ran out in between
@@ -103,14 +144,11 @@ class LoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no type
         if not account or not self.cleaned_data.get("password"):
             cleaned: dict[str, Any] = super().clean()
             return cleaned
-        throttle = Throttle(address_of(self.request), account, time.time())
+        address = address_of(self.request)
+        throttle = Throttle(address, account, time.time(), mark_of(self.request, account))
         wait = throttle.take()
-        if wait:
-            logger.warning("login: too many attempts from %s", address_of(self.request))
-            raise ValidationError(
-                f"Too many attempts from your address. Try again in {_in_words(wait)}.",
-                code="too_many_attempts",
-            )
+        if wait is not None:
+            raise ValidationError(_refusal(wait, address), code="too_many_attempts")
         cleaned = super().clean()
         throttle.forgive()
         return cleaned
@@ -120,6 +158,19 @@ class LoginForm(AuthenticationForm):  # type: ignore[misc]  # unfold has no type
 def keep_session(request: HttpRequest, **_: Any) -> None:
     """A guest's, which this one may have been, is kept for a day only."""
     request.session.set_expiry(None)
+
+
+def _refusal(wait: Wait, address: str) -> str:
+    until = f"Try again in {_in_words(wait.seconds)}"
+    if wait.limit is EVERYWHERE:
+        logger.warning("login: too many attempts at one account, the last one from %s", address)
+        return (
+            f"Too many attempts at this account from many addresses. {until}, or now from a "
+            "browser that was logged in to it before; or have whoever runs this server call "
+            "manage.py let_in."
+        )
+    logger.warning("login: too many attempts from %s", address)
+    return f"Too many attempts from your address. {until}."
 
 
 def _in_words(seconds: int) -> str:

@@ -17,6 +17,7 @@ LAYERS: list[tuple[str, ...]] = [
         "streams.deadline",
         "streams.presence",
         "streams.client_address",
+        "streams.known_browser",
         "streams.ingest_node",
         "streams.ingest_nodes",
         "streams.identity",

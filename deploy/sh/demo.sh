@@ -19,10 +19,12 @@ publish_demo() { # [SECONDS]
     else
         say "Publishing a test picture until Ctrl-C."
     fi
+    # The key comes by a file that is none: everybody on the machine can read a command line.
     exec ffmpeg -hide_banner -nostdin -loglevel error -stats \
         -re -f lavfi -i testsrc2=size=1280x720:rate=30 \
         -f lavfi -i sine=frequency=440:beep_factor=4:sample_rate=48000 "${limit[@]}" \
         -c:v libx264 -preset veryfast -tune zerolatency -pix_fmt yuv420p -b:v 2500k \
         -maxrate 2500k -bufsize 5000k -g 60 -keyint_min 60 -sc_threshold 0 \
-        -c:a aac -b:a 128k -ac 2 -f flv "rtmp://127.0.0.1:$port/live/$key"
+        -c:a aac -b:a 128k -ac 2 -fpre <(printf 'rtmp_playpath=%s\n' "$key") \
+        -f flv "rtmp://127.0.0.1:$port/live"
 }

@@ -26,7 +26,8 @@ KEPT="SECRET_KEY SECRET_KEY_FILE LIVESTREAM_SQLITE MONGODB_URI MONGODB_URI_FILE 
     LIVESTREAM_INGEST_URL LIVESTREAM_INGEST_NODE LIVESTREAM_DISK_LOW LIVESTREAM_DISK_MIN_FREE
     LIVESTREAM_MOST_BROADCASTS LIVESTREAM_TRUSTED_PROXY LIVESTREAM_PROCESSES LIVESTREAM_BACKENDS
     LIVESTREAM_BACKEND_BIND LIVESTREAM_WORKERS LIVESTREAM_INGEST_CONTROL LIVESTREAM_DELIVER_TO
-    LIVESTREAM_STORE LIVESTREAM_EDGE_OF LIVESTREAM_EDGE_CACHE LIVESTREAM_TRUSTED_EDGE"
+    LIVESTREAM_STORE LIVESTREAM_EDGE_OF LIVESTREAM_EDGE_CACHE LIVESTREAM_TRUSTED_EDGE
+    LIVESTREAM_RTMP_PER_ADDRESS"
 
 random_text() { # LENGTH: letters and digits, so that no parser finds anything special in it
     local text=""
@@ -81,6 +82,23 @@ make_secret() { # NAME LENGTH
     fi
 }
 
+port_answers() { # PORT on loopback
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+# A Redis of our own gets a password: on loopback everybody with an account on this machine reaches it,
+# and the sessions in it. One that is there already is taken as it is.
+make_redis_password() {
+    local name processes
+    for name in REDIS_URL REDIS_URL_FILE REDIS_SENTINELS; do
+        if [ -n "$(planned "$name")" ]; then return; fi
+    done
+    processes=$(planned LIVESTREAM_PROCESSES) || processes=redis
+    if [[ ${processes:-redis} == *redis* ]] && ! port_answers 6379; then
+        ADDED+=("REDIS_URL=redis://:$(random_text 32)@127.0.0.1:6379/0")
+    fi
+}
+
 want_domain() {
     want LIVESTREAM_HTTPS true
     want ALLOWED_HOSTS "$DOMAIN"
@@ -122,6 +140,7 @@ write_environment() { # DOMAIN or ""
     refuse_conflicts
     make_secret SECRET_KEY 64
     make_secret LIVESTREAM_INGEST_SECRET 48
+    make_redis_password
     planned LIVESTREAM_OPEN_INGEST >/dev/null || want LIVESTREAM_OPEN_INGEST loopback
     write_lines
     # Where the state was handed over, the service user reads the file by its group.

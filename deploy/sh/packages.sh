@@ -5,6 +5,7 @@ POLICY_MARK="made by livestream's setup"
 
 # package:what it must have brought
 RUNTIME="nginx:/usr/sbin/nginx libnginx-mod-rtmp:/usr/lib/nginx/modules/ngx_rtmp_module.so
+    libnginx-mod-stream:/usr/lib/nginx/modules/ngx_stream_module.so
     ffmpeg:/usr/bin/ffmpeg redis-server:/usr/bin/redis-server python3-venv:python-venv"
 FOR_TESTS="chromium:/usr/bin/chromium libcurl4:libcurl.so.4 iproute2:/usr/sbin/ip
     systemd:/usr/bin/systemd-analyze openssl:/usr/bin/openssl"

@@ -59,7 +59,8 @@ run_origin() {
 
 run_web() {
     local host port
-    host=$(setting LIVESTREAM_BACKEND_BIND "$(setting LIVESTREAM_BIND 127.0.0.1)")
+    # Not LIVESTREAM_BIND: whoever came here would come past the edge's limits.
+    host=$(setting LIVESTREAM_BACKEND_BIND 127.0.0.1)
     port=$(setting LIVESTREAM_BACKEND_PORT 9000)
     raise_descriptors
     if [ "$(setting ASGI_SERVER uvicorn)" = daphne ]; then

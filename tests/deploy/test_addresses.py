@@ -21,4 +21,6 @@ def test_rtmp_may_listen_elsewhere_and_always_on_loopback(
 ) -> None:
     monkeypatch.setenv("LIVESTREAM_RTMP_BIND", rtmp_bind)
     addresses = Addresses.read(bind)
+    # Whoever came to the backend would come past the edge's limits.
+    assert addresses.listens("backend") == ["127.0.0.1:9000"]
     assert (addresses.listens("web"), addresses.listens("rtmp")) == (web, rtmp)

@@ -352,6 +352,24 @@ def test_programs_of_this_machine_are_not_limited(edge: Edge, path: str) -> None
     assert states == {200}
 
 
+@pytest.mark.parametrize("path", ["/api/streams", "/ws/chat/stream/", "/stream", "/admin/login/"])
+def test_who_comes_through_a_proxy_nobody_told_us_of_is_limited(edge: Edge, path: str) -> None:
+    """All of them together: who they are is not known."""
+    method = "POST" if "login" in path else "GET"
+    answers = until(
+        lambda: (
+            found
+            if 429 in (found := burst(edge, path, 590, "8.8.8.8", "9.9.9.9", method=method))
+            else {}
+        ),
+        30,
+        "they are told to wait",
+    )
+    assert 429 in answers
+    # A program of this machine has nothing to do with them.
+    assert edge.get(path, method=method).status != 429
+
+
 def test_a_backend_that_restarts_is_a_503_that_players_may_read(tmp_path: Path) -> None:
     serving = _serve(Edge(tmp_path, LIVESTREAM_BACKEND_PORT="1"))
     edge = next(serving)

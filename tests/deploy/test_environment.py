@@ -6,12 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.deploy.installation import ROOT
 
 SCRIPT = """
 set -euo pipefail
 source deploy/sh/say.sh; source deploy/sh/environment.sh
 LIVESTREAM_VAR=$1; ENV_FILE=$1/env
+# Whatever runs on the machine of the tests.
+port_answers() { [ "$1:${REDIS_RUNS-}" = 6379:yes ]; }
 write_environment "$2"; make_host_id; choose_run_folder; echo "run=$LIVESTREAM_RUN"
 """
 
@@ -34,6 +38,27 @@ def test_secrets_are_made_and_only_the_owner_may_read_them(tmp_path: Path) -> No
     assert re.fullmatch(r"[A-Za-z0-9]{64}", values(tmp_path)["SECRET_KEY"])
     assert len(values(tmp_path)["LIVESTREAM_INGEST_SECRET"]) == 48
     assert values(tmp_path)["LIVESTREAM_OPEN_INGEST"] == "loopback"
+
+
+def test_a_redis_of_our_own_gets_a_password(tmp_path: Path) -> None:
+    assert write(tmp_path).returncode == 0
+    assert re.fullmatch(
+        r"redis://:[A-Za-z0-9]{32}@127\.0\.0\.1:6379/0", values(tmp_path)["REDIS_URL"]
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"REDIS_RUNS": "yes"},
+        {"REDIS_URL_FILE": "/run/secrets/redis_url"},
+        {"REDIS_SENTINELS": "10.0.0.1:26379"},
+        {"LIVESTREAM_PROCESSES": "ingest edge"},
+    ],
+)
+def test_another_redis_is_taken_as_it_is(tmp_path: Path, given: dict[str, str]) -> None:
+    assert write(tmp_path, **given).returncode == 0
+    assert "REDIS_URL" not in values(tmp_path)
 
 
 def test_a_second_setup_changes_nothing(tmp_path: Path) -> None:

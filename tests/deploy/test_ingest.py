@@ -1,9 +1,10 @@
 """The ingest: a real nginx with RTMP, a real FFmpeg, and a hook that remembers what it was told."""
 
 import http.client
+import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -225,6 +226,69 @@ def test_only_workers_may_play(far: Ingest, tmp_path: Path) -> None:
                     player.kill()
                     player.wait()
         assert _size(played[STRANGER]) == 0
+
+
+def test_the_hook_is_told_the_true_address(far: Ingest) -> None:
+    stranger = from_address(STRANGER, INGEST, far.ports["RTMP"])
+    with relay(stranger) as port, Publisher(port, "good", size="320x180"):
+        until(lambda: far.told, 10, "a publisher")
+    assert far.told[0][1]["addr"] == STRANGER
+
+
+def test_the_hook_is_told_an_address_of_ipv6(tmp_path: Path) -> None:
+    with running(Ingest(tmp_path, LIVESTREAM_RTMP_BIND="::1")) as ingest:
+        server = ingest.hook()
+        ours = ("::1", ingest.ports["RTMP"])
+        with (
+            relay(lambda: socket.create_connection(ours)) as port,
+            Publisher(port, "good", size="320x180"),
+        ):
+            until(lambda: ingest.told, 10, "a publisher")
+        server.shutdown()
+        server.server_close()
+    assert ingest.told[0][1]["addr"] == "::1"
+
+
+class Caller(socket.socket):
+    """Somebody who connects to the ingest, says the first words of RTMP, and holds on."""
+
+    def __init__(self, source: str, ingest: Ingest) -> None:
+        super().__init__()
+        self.settimeout(5)
+        self.bind((source, 0))
+        self.connect(("127.0.0.1", ingest.ports["RTMP"]))
+        self.welcome = False
+        # Who is not welcome is cut off, sooner or later.
+        with suppress(ConnectionError):
+            self.sendall(b"\x03" + bytes(1536))
+            self.welcome = bool(self.recv(1))
+
+
+def test_one_address_takes_no_more_connections_than_it_may(tmp_path: Path) -> None:
+    variables = {
+        "LIVESTREAM_RTMP_PER_ADDRESS": "3",
+        "LIVESTREAM_RTMP_BIND": "0.0.0.0",
+        "LIVESTREAM_WORKERS": f"{WORKER}/32",
+    }
+    with running(Ingest(tmp_path, **variables)) as ingest, ExitStack() as held:
+
+        def welcomed(source: str, times: int) -> int:
+            callers = [held.enter_context(Caller(source, ingest)) for _ in range(times)]
+            return sum(caller.welcome for caller in callers)
+
+        assert welcomed(STRANGER, 5) == 3
+        # Nobody else is concerned, and this machine and the hosts of workers never are.
+        assert welcomed("127.0.0.5", 1) == 1
+        assert welcomed("127.0.0.1", 5) == 5
+        assert welcomed(WORKER, 5) == 5
+        held.close()
+        until(lambda: welcomed(STRANGER, 1), 5, "a connection after the others have gone")
+
+
+def test_a_limit_may_be_done_without(tmp_path: Path) -> None:
+    ingest = Ingest(tmp_path, LIVESTREAM_RTMP_PER_ADDRESS="0")
+    with running(ingest):
+        assert "limit_conn publishers" not in (tmp_path / "conf/ingest.conf").read_text()
 
 
 def _size(file: Path) -> int:

@@ -1,5 +1,5 @@
-"""How a container's worker is kept: its process is started again beside its FFmpegs, until the
-container is to stop."""
+"""What the processes are started with; and how a container's worker is kept: its process is started
+again beside its FFmpegs, until the container is to stop."""
 
 import os
 import signal
@@ -78,3 +78,29 @@ def test_term_ends_it_once_it_has_handed_over(kept: Kept) -> None:
     kept.process.send_signal(signal.SIGTERM)
     assert kept.process.wait(10) == 0
     assert kept.handed_over == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "host"),
+    [
+        ({"LIVESTREAM_BIND": "0.0.0.0"}, "127.0.0.1"),
+        ({"LIVESTREAM_BACKEND_BIND": "10.77.0.20"}, "10.77.0.20"),
+    ],
+)
+def test_the_backend_listens_beyond_loopback_only_when_it_is_asked_itself(
+    tmp_path: Path, variables: dict[str, str], host: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/uvicorn").write_text('#!/bin/bash\necho "$@"')
+    (tmp_path / "bin/uvicorn").chmod(0o755)
+    started = subprocess.run(
+        [ROOT / "deploy/sh/process.sh", "web"], capture_output=True, text=True, timeout=30,
+        env={
+            "PATH": os.environ["PATH"],
+            "LIVESTREAM_VAR": str(tmp_path),
+            "LIVESTREAM_VENV": str(tmp_path),
+            "LIVESTREAM_RUN": str(tmp_path),
+            **variables,
+        },
+    )  # fmt: skip
+    assert f"--host {host} --port 9000" in started.stdout, started.stderr

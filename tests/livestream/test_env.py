@@ -92,6 +92,7 @@ def test_the_file_gives_way_to_the_environment(
         ("LIVESTREAM_FFMPEG_NICE", "-5"),
         ("LIVESTREAM_FFMPEG_MEMORY", "4G"),
         ("LIVESTREAM_CPU_SHARE", "90"),
+        ("LIVESTREAM_RTMP_PER_ADDRESS", "65536"),
     ],
 )
 def test_a_number_that_makes_no_sense_is_refused(

@@ -1,8 +1,15 @@
 """What each library is told, from what the environment says."""
 
+import os
+import pickle
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import caches
+from django_redis import get_redis_connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -197,3 +204,24 @@ def test_the_variable_at_fault_is_named() -> None:
 def test_an_address_is_shown_without_its_login() -> None:
     assert without_login("redis://u:p@ss@h:1/0") == "redis://***@h:1/0"
     assert without_login("redis://h:1/0") == "redis://h:1/0"
+
+
+class Bomb:
+    """As a pickle it makes a file of whoever reads it."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return os.open, (str(self._file), os.O_CREAT)
+
+
+def test_who_may_write_to_redis_runs_nothing_here(tmp_path: Path) -> None:
+    """On one machine that is everybody with an account there: it may have no password."""
+    for name in ("default", "sessions"):
+        cache = caches[name]
+        key = cache.make_key("planted")
+        get_redis_connection(name).set(key, pickle.dumps(Bomb(tmp_path / name)), ex=10)
+        with suppress(UnicodeDecodeError, ValueError):
+            cache.get("planted")
+        assert not (tmp_path / name).exists()

@@ -8,10 +8,11 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.hashers import identify_hasher
 from django.core.cache import caches
+from django.core.management import CommandError, call_command
 from django.test import Client
 
-from streams import login
-from streams.login import ACCOUNT, ADDRESS, Throttle
+from streams import known_browser, login
+from streams.login import ACCOUNT, ADDRESS, EVERYWHERE, LET_IN, Throttle, Wait
 from streams.models import Stream, User
 
 PASSWORD = "correct horse battery"
@@ -27,8 +28,8 @@ def _root(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(login.time, "time", lambda: 1_800_000_000.0 + login.WINDOW / 2)
 
 
-def log_in(address: str, password: str, name: str = "root") -> Any:
-    return Client().post(
+def log_in(address: str, password: str, name: str = "root", browser: Client | None = None) -> Any:
+    return (browser or Client()).post(
         "/admin/login/",
         {"username": name, "password": password, "next": "/admin/"},
         headers={"X-Forwarded-For": address},
@@ -96,6 +97,86 @@ def test_the_right_password_forgives_the_mistakes_before_it() -> None:
         assert is_in(log_in(OWNER, PASSWORD))
 
 
+def guess_from_everywhere(name: str = "root") -> None:
+    """As a botnet does: no address comes twice."""
+    for number in range(EVERYWHERE.attempts):
+        address = f"198.18.{number // 250}.{number % 250}"
+        assert Throttle(address, name, login.time.time()).take() is None
+
+
+def test_guesses_from_many_addresses_have_to_wait_too() -> None:
+    guess_from_everywhere()
+    answer = log_in(GUESSER, "wrong")
+    assert "Too many attempts at this account" in answer.content.decode()
+    assert "Try again in 58 minutes, or now from a browser" in answer.content.decode()
+    assert not is_in(log_in(GUESSER, PASSWORD))
+    User.objects.create_superuser("another", password=PASSWORD)
+    assert is_in(log_in(GUESSER, PASSWORD, "another"))
+
+
+def test_a_browser_that_was_logged_in_before_gets_in_meanwhile() -> None:
+    browser = Client()
+    assert is_in(log_in(OWNER, PASSWORD, browser=browser))
+    cookie = next(value for name, value in browser.cookies.items() if name.startswith("known_"))
+    assert (cookie["httponly"], cookie["path"]) == (True, "/admin/login/")
+    guess_from_everywhere()
+    browser.logout()
+    browser.cookies[cookie.key] = cookie.value
+    assert is_in(log_in(OWNER, PASSWORD, browser=browser))
+    assert not is_in(log_in(OWNER, PASSWORD))
+
+
+def test_a_browser_is_known_at_its_own_account_only() -> None:
+    User.objects.create_superuser("another", password=PASSWORD)
+    browser = Client()
+    assert is_in(log_in(OWNER, PASSWORD, "another", browser=browser))
+    cookie = next(value for name, value in browser.cookies.items() if name.startswith("known_"))
+    stranger = Client()
+    stranger.cookies[known_browser._cookie("root")] = cookie.value
+    guess_from_everywhere()
+    assert not is_in(log_in(OWNER, PASSWORD, browser=stranger))
+
+
+def test_a_known_browser_may_not_guess_without_end_either() -> None:
+    """Its cookie may have been stolen."""
+    for number in range(EVERYWHERE.attempts):
+        address = f"198.18.{number // 250}.{number % 250}"
+        assert Throttle(address, "root", login.time.time(), "mark").take() is None
+    wait = Throttle(GUESSER, "root", login.time.time(), "mark").take()
+    assert wait == Wait(EVERYWHERE, EVERYWHERE.window - login.WINDOW // 2)
+    assert Throttle(GUESSER, "root", login.time.time()).take() is None
+
+
+def test_one_address_cannot_use_up_what_all_may_do() -> None:
+    for window in range(EVERYWHERE.window // login.WINDOW):
+        now = 1_800_000_000.0 + window * login.WINDOW
+        for _ in range(50):
+            Throttle(GUESSER, "root", now).take()
+    assert Throttle(OWNER, "root", 1_800_000_000.0 + EVERYWHERE.window - 1).take() is None
+
+
+def test_right_passwords_from_everywhere_are_no_attempts() -> None:
+    for number in range(3):
+        for _ in range(EVERYWHERE.attempts // 2 - 1):
+            throttle = Throttle(f"198.18.0.{number}", "root", login.time.time())
+            assert throttle.take() is None
+            throttle.forgive()
+
+
+def test_who_runs_the_server_can_let_somebody_in(capsys: pytest.CaptureFixture[str]) -> None:
+    guess_from_everywhere()
+    assert not is_in(log_in(OWNER, PASSWORD))
+    call_command("let_in", "root")
+    assert f"For {LET_IN // 60} minutes root may log in" in capsys.readouterr().out
+    assert is_in(log_in(OWNER, PASSWORD))
+    # An address has its own limits all the same.
+    for _ in range(ACCOUNT.attempts):
+        log_in(GUESSER, "wrong")
+    assert has_to_wait(log_in(GUESSER, PASSWORD))
+    with pytest.raises(CommandError, match="no account named nobody"):
+        call_command("let_in", "nobody")
+
+
 def test_an_empty_form_is_no_attempt() -> None:
     for _ in range(2 * ACCOUNT.attempts):
         log_in(OWNER, "")
@@ -111,7 +192,7 @@ def test_the_wait_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_attempts_at_the_same_time_all_count() -> None:
-    waits: list[int] = []
+    waits: list[Wait | None] = []
     now = 1_800_000_000.0
 
     def attempt() -> None:
@@ -122,7 +203,8 @@ def test_attempts_at_the_same_time_all_count() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(waits) == [0] * ACCOUNT.attempts + [login.WINDOW] * (16 - ACCOUNT.attempts)
+    assert waits.count(None) == ACCOUNT.attempts
+    assert waits.count(Wait(ACCOUNT, ACCOUNT.window)) == 16 - ACCOUNT.attempts
 
 
 def test_without_redis_it_counts_all_the_same_and_the_owner_gets_in(
