@@ -170,10 +170,11 @@ def forget_hosts(now: datetime) -> None:
 def _live_runs(besides: UUID | None = None) -> list[dict[str, Any]]:
     runs = Run.objects.filter(host=HOST, state__in=AT_WORK).values("pk", *COLUMNS)
     mine = [run for run in runs if run["pk"] != besides]
-    broadcasts = Broadcast.objects.filter(open_key__isnull=False).only("source")
-    open_now = broadcasts.in_bulk([run["broadcast_id"] for run in mine])
+    broadcasts = Broadcast.objects.filter(open_key__isnull=False)
+    wanted = broadcasts.filter(pk__in=[run["broadcast_id"] for run in mine])
+    open_now = dict(wanted.values_list("pk", "source"))
     return [
-        run | {"source": open_now[run["broadcast_id"]].source}
+        run | {"source": open_now[run["broadcast_id"]]}
         for run in mine
         if run["broadcast_id"] in open_now
     ]

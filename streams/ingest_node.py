@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
@@ -56,8 +57,13 @@ class _UnixConnection(_Connection):
 @dataclass(frozen=True)
 class _Page:
     at: float
+    xml: bytes
     publishers: dict[str, Publisher]
-    played: frozenset[str]
+
+    @cached_property
+    def played(self) -> frozenset[str]:
+        """Only publish hooks ask for it, and reading the page is most of what supervision costs."""
+        return played(self.xml)
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ class IngestNode:
     def _read(self, now: float) -> _Page:
         xml = self._get("/stat")
         try:
-            return _Page(now, parse(xml), played(xml))
+            return _Page(now, xml, parse(xml))
         except StatError as error:
             raise IngestUnreachable(f"/stat of the ingest: {error}") from error
 
