@@ -49,6 +49,8 @@ PROBE_TIMEOUT = 6.0
 # So long after a publish, its publisher may still be waiting for the hook's answer.
 EARLY = 2.0
 MEDIA_PATIENCE = 20.0
+# Ten quiet minutes are waited for anyway; a full host asks this of each of its broadcasts.
+ROOM_EVERY = 30.0
 # Empty: announced, but not seen yet.
 PLAYABLE = ("h264", "")
 ENHANCED = ("jpeg", "mjpeg", "screenvideo", "flashsv")
@@ -68,6 +70,7 @@ class BroadcastStudio:
         self._source = RunSource(held)
         self._output: RunOutput | None = None
         self._allowance: Allowance | None = None  # None: adopted
+        self._room, self._room_due = False, 0.0
         self._untold = False  # what its source turned out to allow
         self._inspector = Inspector()
 
@@ -348,11 +351,12 @@ class BroadcastStudio:
         missing = capacity.USUAL
         if self._allowance is not None and self._source.now is not None:
             missing = self._allowance.missing(self._source.now)
-        try:
-            with record():
-                return capacity.load().room_for(missing)
-        except Unavailable:
-            return False
+        now = time.monotonic()
+        if now >= self._room_due:
+            self._room_due, self._room = now + ROOM_EVERY, False
+            with contextlib.suppress(Unavailable), record():
+                self._room = capacity.load().room_for(missing)
+        return self._room
 
 
 def _said(codec: str) -> str:

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from streams import capacity, identity, lease
@@ -131,9 +133,20 @@ def test_it_says_so_once_and_not_with_every_run(broadcast: Broadcast, start: Sta
     assert Event.objects.count() == 1
 
 
-def test_once_there_is_room_the_next_run_has_the_whole_ladder(
+def test_a_hundred_broadcasts_on_a_full_host_do_not_reckon_it_up_every_second(
     broadcast: Broadcast, studio: BroadcastStudio, start: Start
 ) -> None:
+    fill_this_host(broadcast)
+    run = start()
+    with CaptureQueriesContext(connection) as asked:
+        assert [studio.has_room(run) for _ in range(5)] == [False] * 5
+    assert len(asked) <= 5  # once, and what a new connection asks
+
+
+def test_once_there_is_room_the_next_run_has_the_whole_ladder(
+    broadcast: Broadcast, studio: BroadcastStudio, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.studio.ROOM_EVERY", 0.0)
     other = fill_this_host(broadcast)
     run = start()
     assert not studio.has_room(run)
