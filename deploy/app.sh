@@ -59,9 +59,10 @@ prepare_state() { # DOMAIN or ""
     make_venv
     install_requirements requirements.txt
     write_environment "$1"
-    make_host_id
     choose_run_folder
     export LIVESTREAM_RUN
+    # What is on air is its worker's by the name that this host has now.
+    is_running || make_host_id
     hand_over
     make_folders
     build_front
@@ -143,6 +144,7 @@ setup() {
     prepare_state "$ASKED_DOMAIN"
     prepare_database
     mapfile -t code < <(code_files)
+    if by_systemd && [ "$(id -u)" -eq 0 ]; then refresh_units; fi
     if is_running && ! is_done "$LIVESTREAM_VAR/stamps/code" "${code[@]}" "$ENV_FILE"; then restart_processes; fi
     start_processes
     mark_done "$LIVESTREAM_VAR/stamps/code" "${code[@]}" "$ENV_FILE"

@@ -54,6 +54,7 @@ class Finding:
 class Answer:
     status: int
     body: bytes
+    location: str = ""
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -83,7 +84,8 @@ def get(place: str, path: str, https: bool) -> Answer:
             headers["X-Forwarded-Proto"] = "https"
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
-        return Answer(response.status, response.read())
+        location = response.getheader("Location", "")
+        return Answer(response.status, response.read(), location)
     finally:
         connection.close()
 
@@ -115,7 +117,7 @@ def look(
             "/hls/",
             lambda answer: _is_ok("origin", answer, 404),
         ),
-        ("edge", "pages", addresses.local("web"), "/", lambda answer: _is_ok("pages", answer)),
+        ("edge", "pages", addresses.local("web"), "/", _pages),
         (
             "edge",
             "edge",
@@ -142,6 +144,13 @@ def look(
         except (OSError, http.client.HTTPException) as error:
             findings.append(Finding(part, f"{place}{path}: {error or type(error).__name__}"))
     return findings
+
+
+def _pages(answer: Answer) -> list[Finding]:
+    """Also that they are elsewhere: who serves them by HTTPS may be on another host, and then this
+    one does not know of it."""
+    away = answer.status == 301 and answer.location.startswith("https://")
+    return [] if away else _is_ok("pages", answer)
 
 
 def _is_ok(part: str, answer: Answer, status: int = 200) -> list[Finding]:

@@ -5,6 +5,7 @@
 Secrets may be in files of their own (livestream/secret.py).
 """
 
+import contextlib
 import ipaddress
 import math
 import os
@@ -91,7 +92,7 @@ def read() -> Environment:
         csrf_trusted_origins=env.list("CSRF_TRUSTED_ORIGINS", default=[]),
         https=_boolean("LIVESTREAM_HTTPS"),
         backend_bind=env.str("LIVESTREAM_BACKEND_BIND", default=""),
-        trusted_edges=_networks(env, "LIVESTREAM_TRUSTED_EDGE"),
+        trusted_edges=_networks(env, "LIVESTREAM_TRUSTED_EDGE") + _own_edge(env),
         host=_host(var),
         var=var,
         run=run,
@@ -224,6 +225,17 @@ def _networks(env: environ.Env, name: str) -> list[Network]:
         raise ImproperlyConfigured(
             f"{name}: {error}; write addresses or networks: 10.0.0.5, 10.0.1.0/24."
         ) from None
+
+
+def _own_edge(env: environ.Env) -> list[Network]:
+    """An edge beside the web reaches it where that listens, and comes from there as well."""
+    bind = env.str("LIVESTREAM_BACKEND_BIND", default="")
+    if "edge" not in _processes(env, "LIVESTREAM_PROCESSES"):
+        return []
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(bind)
+        return [] if address.is_unspecified else [ipaddress.ip_network(address)]
+    return []
 
 
 def _processes(env: environ.Env, name: str) -> list[str]:

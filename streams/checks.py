@@ -210,11 +210,17 @@ def check_several_hosts(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def check_plain_http(**_: Any) -> list[CheckMessage]:
-    if settings.ENV.https or _is_loopback(settings.ENV.bind):
+    env = settings.ENV
+    places = [env.bind] if env.bind else []
+    # Behind a bridge of containers every address is bound; what is published of it, `bind` says.
+    if "web" in env.processes and env.backend_bind not in ("", "0.0.0.0", "::"):  # nosec B104
+        places.append(env.backend_bind)
+    open_to_others = [place for place in places if not _is_loopback(place)]
+    if env.https or not open_to_others:
         return []
     return [
         Warning(
-            f"Pages are served by plain HTTP on {settings.ENV.bind}, so passwords and sessions "
+            f"Pages are served by plain HTTP on {open_to_others[0]}, so passwords and sessions "
             "travel readable.",
             hint="Put an HTTPS server in front and set LIVESTREAM_HTTPS=true; `./deploy/app.sh "
             "setup --domain NAME` writes what belongs to it.",

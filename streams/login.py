@@ -47,7 +47,8 @@ class Limit:
 ACCOUNT = Limit("account", 5)
 # People behind one address may each mistype theirs.
 ADDRESS = Limit("address", 30)
-# More than one address can use up, so that it takes many to hinder the owner's new browser.
+# More than one address can use up in an hour; a few can hinder the owner's new browser, never one
+# that logged in before.
 EVERYWHERE = Limit("everywhere", 100, 3600)
 
 

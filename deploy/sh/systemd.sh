@@ -51,10 +51,7 @@ check_places() {
 install_units() {
     local pid
     check_places
-    OWN_REDIS=false
-    if runs_here redis; then
-        OWN_REDIS=$(own_redis) || fail "There is no Redis to use; the reason is above."
-    fi
+    choose_redis
     step "Writing $UNITS/livestream@.service and livestream.target"
     write_units "$UNITS"
     if pid=$(supervisor_pid); then
@@ -65,6 +62,21 @@ install_units() {
     systemctl daemon-reload
     enable_units
     systemctl enable --now livestream.target
+}
+
+choose_redis() { # into OWN_REDIS
+    OWN_REDIS=false
+    if runs_here redis; then
+        OWN_REDIS=$(own_redis) || fail "There is no Redis to use; the reason is above."
+    fi
+}
+
+# As this version has them, for the processes that this host is to run now.
+refresh_units() {
+    choose_redis
+    write_units "$UNITS"
+    systemctl daemon-reload
+    enable_units
 }
 
 enable_units() {

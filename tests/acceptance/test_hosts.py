@@ -180,7 +180,11 @@ def failing(scene: Scene) -> list[str]:
 def test_health_knows_the_origin_s_disk_and_who_cannot_deliver_to_it(scene: Scene) -> None:
     """The worker goes on: its database, its ingest and its FFmpeg are all there."""
     with scene.service.database() as database:
-        until(lambda: database.streams_origin.find_one({"name": "origin"}), 10, "its keeper tells")
+        until(
+            lambda: database.streams_origin.find_one({"name": {"$regex": "^origin-"}}),
+            10,
+            "its keeper tells",
+        )
     worker, origin = scene.worker(), scene.service.origin
     run = scene.playlist().segments[-1].run
     assert failing(scene) == []

@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from deploy.health import LOG_LINES, Answer, Finding, own_of, parts, report
+import pytest
+
+from deploy.health import LOG_LINES, Answer, Finding, _pages, own_of, parts, report
 
 
 def test_each_failing_part_is_named_with_its_reason() -> None:
@@ -17,6 +19,19 @@ def test_each_failing_part_is_named_with_its_reason() -> None:
 
 def test_an_answer_that_is_no_report_is_the_backend_s_fault() -> None:
     assert parts(Answer(502, b"<html>"))[0].part == "backend"
+
+
+@pytest.mark.parametrize(
+    ("answer", "well"),
+    [
+        (Answer(200, b""), True),
+        (Answer(301, b"", "https://watch.example.org/"), True),
+        (Answer(301, b"", "/elsewhere"), False),
+        (Answer(502, b""), False),
+    ],
+)
+def test_pages_may_be_served_by_https_elsewhere(answer: Answer, well: bool) -> None:
+    assert (_pages(answer) == []) is well
 
 
 def test_the_last_words_of_the_log_are_shown(tmp_path: Path) -> None:

@@ -109,6 +109,23 @@ def test_sentinels_without_a_port_that_is_one_are_refused(monkeypatch: pytest.Mo
         env.read()
 
 
+@pytest.mark.parametrize(
+    ("bind", "processes", "found"),
+    [
+        ("10.77.0.20", "web beat edge", ["10.77.0.20/32"]),
+        ("10.77.0.20", "web beat", []),
+        ("0.0.0.0", "web edge", []),
+        ("", "web edge", []),
+    ],
+)
+def test_an_edge_beside_the_web_comes_from_where_that_listens(
+    monkeypatch: pytest.MonkeyPatch, bind: str, processes: str, found: list[str]
+) -> None:
+    monkeypatch.setenv("LIVESTREAM_BACKEND_BIND", bind)
+    monkeypatch.setenv("LIVESTREAM_PROCESSES", processes)
+    assert [str(edge) for edge in env.read().trusted_edges] == found
+
+
 def test_an_edge_that_is_no_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVESTREAM_TRUSTED_EDGE", "172.20.0.0/16, edge")
     with pytest.raises(ImproperlyConfigured, match=r"LIVESTREAM_TRUSTED_EDGE: 'edge'"):

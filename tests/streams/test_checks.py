@@ -133,6 +133,8 @@ class Environment:
     redis: RedisRoutes = field(default_factory=lambda: RedisRoutes.plan("redis://h"))
     https: bool = False
     bind: str = "127.0.0.1"
+    backend_bind: str = ""
+    processes: tuple[str, ...] = ("web",)
 
 
 def test_it_refuses_a_wrong_address_of_redis(settings: LazySettings) -> None:
@@ -185,6 +187,7 @@ def test_it_warns_of_passwords_that_travel_readable(
         ({"LIVESTREAM_HTTPS": "true", "LIVESTREAM_BIND": "0.0.0.0"}, []),
         ({}, []),
         ({"LIVESTREAM_BIND": "0.0.0.0"}, ["streams.W011"]),
+        ({"LIVESTREAM_BACKEND_BIND": "10.77.0.20"}, ["streams.W011"]),
         ({"LIVESTREAM_OPEN_INGEST": "loopback"}, ["streams.W001"]),
     ],
 )
