@@ -5,7 +5,7 @@ comes, so that is asked again, and only then said.
 """
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from streams import capacity
@@ -15,6 +15,7 @@ from streams.ladder import cost
 from streams.ladder.reduce import copy_only
 from streams.ladder.renditions import Rendition
 from streams.ladder.source import Source
+from streams.models import Run
 from streams.sources import Choice
 from streams.supervisor.roles import Unavailable
 
@@ -27,6 +28,7 @@ class Allowance:
     plan: Plan
     shed: int
     run_id: UUID
+    _granted: dict[Source, tuple[Rendition, ...]] = field(default_factory=dict)
 
     @property
     def adaptive(self) -> bool:
@@ -45,9 +47,17 @@ class Allowance:
             return whole
         if source is self.choice.source:
             return self.plan.renditions
-        with contextlib.suppress(Unavailable), record():
-            return capacity.plan(source, whole, self.shed, capacity.load(self.run_id)).renditions
-        return copy_only(whole)
+        if source not in self._granted:
+            with contextlib.suppress(Unavailable), record():
+                self._granted[source] = self._ask(source, whole)
+        return self._granted.get(source, copy_only(whole))
+
+    def _ask(self, source: Source, whole: tuple[Rendition, ...]) -> tuple[Rendition, ...]:
+        """Claims the room that it finds: others ask in the same moment."""
+        with capacity.deciding(self.run_id) as load:
+            plan = capacity.plan(source, whole, self.shed, load)
+            Run.objects.filter(pk=self.run_id).update(cpu=plan.cores)
+        return plan.renditions
 
     def known(self, source: Source, made: tuple[Rendition, ...]) -> Plan:
         """The plan of a run that turned out to suit this source."""

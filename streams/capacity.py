@@ -99,15 +99,15 @@ def plan(source: Source, ladder: Sequence[Rendition], shed: int, load: Load) -> 
 
 
 @contextmanager
-def deciding() -> Iterator[Load]:
-    """This host's load, which does not change before the row of the new run is written.
+def deciding(besides: UUID | None = None) -> Iterator[Load]:
+    """This host's load `besides` this run; it does not change before the new run's row is written.
 
     A hundred publishers may come within a second: each must count those before it.
     """
     if not _deciding.acquire(timeout=DECIDED_WITHIN):
         raise Unavailable("the database takes its time")
     try:
-        yield load()
+        yield load(besides)
     finally:
         _deciding.release()
 

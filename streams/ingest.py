@@ -216,12 +216,22 @@ def _look_for_publisher(
     except IngestUnreachable as error:
         # An encoder whose ingest is lost tries the next one at once.
         same_streamer = broadcast.ingest_address == newcomer.address
-        if elsewhere and (same_streamer or isinstance(error, IngestDown)):
+        # One question may get lost.
+        lost = isinstance(error, IngestDown) or (same_streamer and not _answers(node))
+        if elsewhere and lost:
             return Sight.AWAY
         return Sight.AWAY if _is_silent(broadcast, now, SILENT) else Sight.THERE
     if after is None:
         return Sight.AWAY
     return Sight.THERE if after.bytes_in > before.bytes_in else Sight.SILENT
+
+
+def _answers(node: IngestNode) -> bool:
+    try:
+        node.publishers(fresh=True)
+    except IngestUnreachable:
+        return False
+    return True
 
 
 def is_missing(broadcast: Broadcast, published: Container[str] | None, now: datetime) -> bool:

@@ -14,7 +14,7 @@ from streams import broadcast_folder, capacity, continuation, lease, timeline, u
 from streams.allowance import Allowance
 from streams.board import record
 from streams.capacity import Plan
-from streams.identity import HOST
+from streams.identity import FORMER_HOST, HOST
 from streams.ingest_node import IngestUnreachable
 from streams.ingest_nodes import IngestNodes
 from streams.ladder.arguments import ffmpeg_arguments
@@ -83,7 +83,7 @@ class BroadcastStudio:
             if late and not lease.renew(self._lease):
                 raise LeaseLost
             for run in unfinished.rows(self._lease).order_by("-number"):
-                here = run.host == HOST
+                here = run.host in (HOST, FORMER_HOST)
                 process = Process.adopt(run.pk.hex, self._root, run.pid) if here else None
                 if process is not None and adopted is None:
                     adopted = self._take_over(run, process)
@@ -96,7 +96,7 @@ class BroadcastStudio:
     def _take_over(self, run: Run, process: Process) -> RunHandle:
         try:
             rows = unfinished.rows(self._lease).filter(pk=run.pk)
-            if rows.update(fence=self._lease.fence) != 1:
+            if rows.update(fence=self._lease.fence, host=HOST) != 1:
                 raise LeaseLost
             broadcast = Broadcast.objects.get(pk=run.broadcast_id)
             self._node = self._nodes.named(broadcast.ingest_node)

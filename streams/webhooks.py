@@ -32,8 +32,9 @@ logger = logging.getLogger(__name__)
 Fields = Mapping[str, str]
 # Seconds for all that is asked of a MongoDB; below the ingest's patience with a hook.
 PATIENCE = 3.5
-# Then the ingest gives up on a publisher, whatever the hook answers.
-TOO_LATE = 4.0
+# At 4 s the ingest gives up on a publisher, whatever the hook answers; what was written for it has
+# to be taken back within the database's own time.
+TOO_LATE = 3.2
 REFUSALS_PER_MINUTE = 20
 REFUSED = "refused_publishers"
 # Seconds a publisher is held back for its FFmpeg: one that comes later has missed the first key

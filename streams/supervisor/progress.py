@@ -7,6 +7,8 @@ from pathlib import Path
 
 TAIL_BYTES = 4096  # a block is about 300 bytes
 SPEED_WINDOW = 20.0
+# Over a longer gap nothing is known: two meters must not compare different spans.
+LONGEST_GAP = 6.0
 # Drops further apart than this are not one and the same trouble.
 DROPS_APART = 5.0
 VERDICT = re.compile(r"^progress=(\w+)\n", re.MULTILINE)
@@ -66,6 +68,8 @@ class SpeedMeter:
             self._began_at = out_time
         if not self._samples or out_time > self._samples[-1][1]:
             self.moved_at = now
+        if self._samples and now - self._samples[-1][0] > LONGEST_GAP:
+            self._samples.clear()
         self._samples.append((now, out_time))
         # The newest that is as old as the window stays: looks may be seconds apart.
         while len(self._samples) > 1 and now - self._samples[1][0] >= SPEED_WINDOW:

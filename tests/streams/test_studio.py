@@ -282,6 +282,30 @@ def test_a_run_that_ended_while_nobody_watched_has_the_reason_it_left(
     assert Run.objects.get().end_reason == "disk_full"
 
 
+def test_a_host_that_has_got_an_id_adopts_what_it_started_before(
+    studio: BroadcastStudio, start: Start
+) -> None:
+    run = start()
+    Run.objects.update(host=identity.FORMER_HOST)
+    adopted = studio.adopt()
+    assert adopted is not None
+    assert (adopted.process.pid, Run.objects.get().host) == (run.process.pid, identity.HOST)
+    adopted.process.leave()
+
+
+def test_one_that_was_given_room_has_claimed_it(
+    broadcast: Broadcast, node: FakeNode, studio: BroadcastStudio, start: Start
+) -> None:
+    """A hundred that become known in the same moment must not all see the same gap."""
+    Run.objects.filter(pk=fill_this_host(broadcast).pk).update(cpu=7.3)
+    node.sends = None
+    run = start()
+    node.sends = HD
+    studio.input(run)
+    ladder = choose(HD, DEFAULT_RUNGS, allow_copy=True)
+    assert capacity.load().used == pytest.approx(7.3 + cost.of(HD, ladder))
+
+
 def successor(broadcast: Broadcast, root: Path) -> BroadcastStudio:
     """Another worker's, once the lease has run out."""
     Broadcast.objects.update(lease_until=timezone.now())

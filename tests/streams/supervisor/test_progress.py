@@ -55,6 +55,18 @@ def test_speed_is_measured_over_the_last_twenty_seconds() -> None:
     assert abs(meter.speed - 0.5) < 0.01
 
 
+def test_after_a_gap_the_speed_is_measured_anew() -> None:
+    """A page of the ingest that was away: its figures would cover another span than FFmpeg's."""
+    meter = SpeedMeter()
+    for second in [*range(40), *range(100, 118)]:
+        meter.add(float(second), 10 + 0.85 * second)
+        known = meter.settled_speed
+        assert (known is None) == (second < 19 or second >= 100)
+    for second in range(118, 125):
+        meter.add(float(second), 10 + 0.85 * second)
+    assert meter.settled_speed is not None
+
+
 def test_media_time_that_stands_still_is_no_movement() -> None:
     meter = SpeedMeter()
     meter.add(1.0, 5.0)
