@@ -64,6 +64,7 @@ def test_a_source_with_sane_key_frames_is_passed_through(
     top = stack.shell(
         "from streams.models import Run\n"
         "runs = Run.objects.filter(broadcast__open_key__isnull=False)\n"
+        "runs = runs.filter(broadcast__stream__name='stream')\n"
         "print([run.renditions[0]['video'] for run in runs])"
     )
     assert top == "['copy']"
