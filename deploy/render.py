@@ -29,6 +29,8 @@ TEMPLATES = {
 INCLUDED = {"edge.conf": ("http.conf", "live.conf"), "edge-cache.conf": ("http.conf",)}
 CONTROL = FOLDER / "nginx/control.conf.template"
 STORE = FOLDER / "nginx/store.conf.template"
+# No file of its own: edge and ingest are rendered in the same moment.
+NETWORK = FOLDER / "nginx/network.conf.template"
 MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/share/nginx/modules"))
 # A value must not be able to end the quotes or the line it stands in.
 UNSAFE = re.compile(r"[\"'\\;{}$\n\r]")
@@ -207,6 +209,7 @@ def main(names: list[str]) -> None:
     values |= secrets(names, env, store=bool(addresses.store))
     if "ingest.conf" in names:
         values |= {f"{name}_module": module(name) for name in ("rtmp", "stream")}
+    values["network_map"] = NETWORK.read_text()
     values["control_server"] = fill(CONTROL.read_text(), values) if addresses.control else ""
     values["store_server"] = fill(STORE.read_text(), values) if addresses.store else ""
     included = {part for name in names for part in INCLUDED.get(name, ())}

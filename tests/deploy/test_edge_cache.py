@@ -14,7 +14,7 @@ import pytest
 from streams.origin.app import FOREVER, FRESH
 from tests.acceptance.stack import until
 from tests.answer import Answer, fetch
-from tests.deploy.installation import Installation, free_port, lost_port, serve, wait_for_port
+from tests.deploy.installation import Installation, free_port, lost_port, serve
 
 PLAYLIST = "/hls/garden/master.m3u8"
 SEGMENT = f"/hls/garden/{'0a' * 16}/0001-deadbeef/720p/000000.m4s"
@@ -99,15 +99,8 @@ def spare() -> Iterator[Origin]:
 @contextmanager
 def running(edge: Edge) -> Iterator[Edge]:
     (edge.var / "cache").mkdir()
-    rendered = edge.run("deploy.render", "edge-cache.conf")
-    assert rendered.returncode == 0, rendered.stderr
-    nginx = edge.nginx("edge-cache.conf")
-    try:
-        wait_for_port(edge.ports["EDGE"])
+    with edge.serving("edge-cache.conf", "EDGE"):
         yield edge
-    finally:
-        nginx.terminate()
-        nginx.wait(10)
 
 
 @pytest.fixture

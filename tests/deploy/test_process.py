@@ -21,6 +21,11 @@ while true; do sleep 60 & wait $!; kill $! 2>/dev/null; done
 """
 
 
+def environment(var: Path) -> dict[str, str]:
+    names = ("LIVESTREAM_VAR", "LIVESTREAM_VENV", "LIVESTREAM_RUN")
+    return {"PATH": os.environ["PATH"]} | dict.fromkeys(names, str(var))
+
+
 class Kept:
     def __init__(self, var: Path) -> None:
         self._var = var
@@ -29,12 +34,7 @@ class Kept:
         (var / "bin/celery").chmod(0o755)
         self.process = subprocess.Popen(
             [ROOT / "deploy/sh/process.sh", "worker-kept"], start_new_session=True,
-            env={
-                "PATH": os.environ["PATH"],
-                "LIVESTREAM_VAR": str(var),
-                "LIVESTREAM_VENV": str(var),
-                "LIVESTREAM_RUN": str(var),
-            },
+            env=environment(var),
         )  # fmt: skip
 
     def worker(self, number: int) -> int:
@@ -95,12 +95,6 @@ def test_the_backend_listens_beyond_loopback_only_when_it_is_asked_itself(
     (tmp_path / "bin/uvicorn").chmod(0o755)
     started = subprocess.run(
         [ROOT / "deploy/sh/process.sh", "web"], capture_output=True, text=True, timeout=30,
-        env={
-            "PATH": os.environ["PATH"],
-            "LIVESTREAM_VAR": str(tmp_path),
-            "LIVESTREAM_VENV": str(tmp_path),
-            "LIVESTREAM_RUN": str(tmp_path),
-            **variables,
-        },
+        env=environment(tmp_path) | variables,
     )  # fmt: skip
     assert f"--host {host} --port 9000" in started.stdout, started.stderr
