@@ -5,7 +5,6 @@
 Secrets may be in files of their own (livestream/secret.py).
 """
 
-import contextlib
 import ipaddress
 import math
 import os
@@ -229,13 +228,12 @@ def _networks(env: environ.Env, name: str) -> list[Network]:
 
 def _own_edge(env: environ.Env) -> list[Network]:
     """An edge beside the web reaches it where that listens, and comes from there as well."""
-    bind = env.str("LIVESTREAM_BACKEND_BIND", default="")
-    if "edge" not in _processes(env, "LIVESTREAM_PROCESSES"):
+    try:
+        address = ipaddress.ip_address(env.str("LIVESTREAM_BACKEND_BIND", default=""))
+    except ValueError:  # none, or a name
         return []
-    with contextlib.suppress(ValueError):
-        address = ipaddress.ip_address(bind)
-        return [] if address.is_unspecified else [ipaddress.ip_network(address)]
-    return []
+    beside = "edge" in _processes(env, "LIVESTREAM_PROCESSES")
+    return [ipaddress.ip_network(address)] if beside and not address.is_unspecified else []
 
 
 def _processes(env: environ.Env, name: str) -> list[str]:

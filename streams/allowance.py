@@ -34,11 +34,8 @@ class Allowance:
     def adaptive(self) -> bool:
         """Whether the run may turn out to suit another source than it is made for."""
         whole = self.plan.renditions == self.choice.ladder(self.choice.source)
-        return self.choice.adaptive and (whole or self._copies)
-
-    @property
-    def _copies(self) -> bool:
-        return self.plan.copy_only and self.plan.renditions[0].video == "copy"
+        copies = self.plan.copy_only and self.plan.renditions[0].video == "copy"
+        return self.choice.adaptive and (whole or copies)
 
     def ladder(self, source: Source) -> tuple[Rendition, ...]:
         """What would be made of a source now."""

@@ -114,16 +114,14 @@ def deciding(besides: UUID | None = None) -> Iterator[Load]:
 
 def load(besides: UUID | None = None) -> Load:
     """Of this host now, `besides` this run. Raises what the database raises."""
-    known = Host.objects.filter(name=HOST).values_list("cost_factor", flat=True).first()
-    return _load(_live_runs(besides), known if known is not None else 1.0)
+    return _load(_live_runs(besides), _known_factor())
 
 
 def report(now: datetime, trouble: str = "") -> None:
     """Tell the other hosts; called every few seconds. `trouble`: why nothing of what is made here
     reaches viewers. Raises what the database raises."""
     runs = _live_runs()
-    known = Host.objects.filter(name=HOST).values_list("cost_factor", flat=True).first()
-    factor = _learned(known if known is not None else 1.0, runs, now)
+    factor = _learned(_known_factor(), runs, now)
     here = _load(runs, factor)
     Host.objects.update_or_create(
         name=HOST,
@@ -165,6 +163,11 @@ def _other_hosts(now: datetime) -> QuerySet[Host]:
 def forget_hosts(now: datetime) -> None:
     """Those that have not been seen for a day: a container has a new name every time."""
     Host.objects.filter(seen_at__lt=now - timedelta(days=1)).delete()
+
+
+def _known_factor() -> float:
+    known = Host.objects.filter(name=HOST).values_list("cost_factor", flat=True).first()
+    return known if known is not None else 1.0
 
 
 def _live_runs(besides: UUID | None = None) -> list[dict[str, Any]]:

@@ -211,7 +211,7 @@ def check_several_hosts(**_: Any) -> list[CheckMessage]:
 @register(Tags.security, deploy=True)
 def check_plain_http(**_: Any) -> list[CheckMessage]:
     env = settings.ENV
-    places = [env.bind] if env.bind else []
+    places = [env.bind]
     # Behind a bridge of containers every address is bound; what is published of it, `bind` says.
     if "web" in env.processes and env.backend_bind not in ("", "0.0.0.0", "::"):  # nosec B104
         places.append(env.backend_bind)

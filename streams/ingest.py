@@ -214,11 +214,9 @@ def _look_for_publisher(
         time.sleep(SILENCE)
         after = node.publishers(fresh=True).get(broadcast.ingest_name)
     except IngestUnreachable as error:
-        # An encoder whose ingest is lost tries the next one at once.
-        same_streamer = broadcast.ingest_address == newcomer.address
-        # One question may get lost.
-        lost = isinstance(error, IngestDown) or (same_streamer and not _answers(node))
-        if elsewhere and lost:
+        # An encoder whose ingest is lost tries the next one at once; one question may get lost.
+        same_streamer = elsewhere and broadcast.ingest_address == newcomer.address
+        if (elsewhere and isinstance(error, IngestDown)) or (same_streamer and not _answers(node)):
             return Sight.AWAY
         return Sight.AWAY if _is_silent(broadcast, now, SILENT) else Sight.THERE
     if after is None:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from streams import broadcast_folder, capacity, continuation, lease, timeline, unfinished
@@ -71,7 +72,7 @@ class BroadcastStudio:
         self._output: RunOutput | None = None
         self._allowance: Allowance | None = None  # None: adopted
         self._room, self._room_due = False, 0.0
-        self._untold = False  # what its source turned out to allow
+        self._untold: Allowance | None = None  # what its source turned out to allow
         self._inspector = Inspector()
 
     def adopt(self) -> RunHandle | None:
@@ -158,7 +159,7 @@ class BroadcastStudio:
             process = self._spawn(run, choice.source, plan.renditions, allowance.adaptive)
         limited = dataclasses.replace(choice, ladder=allowance.ladder)
         self._source.begin(limited, plan.renditions, allowance.adaptive)
-        self._allowance, self._untold = allowance, early
+        self._allowance, self._untold = allowance, allowance if early else None
         columns: dict[str, Any] = {
             "copy_refused": choice.copy_refused,
             "restarts": run.number - 1,
@@ -170,17 +171,20 @@ class BroadcastStudio:
         # From here on there is an FFmpeg: whatever happens to the record, it is watched.
         with contextlib.suppress(Unavailable), record():
             Run.objects.filter(pk=run.pk).update(pid=process.pid)
-            rows = Broadcast.objects.filter(pk=broadcast.pk, fence=self._lease.fence)
-            rows.update(**columns)
-            if not early:
-                self._tell(plan, run.number)
+            if early:
+                self._broadcast_row().update(**columns)
+            else:
+                self._tell(plan, run.number, **columns)
         return self._handle(run, process)
 
-    def _tell(self, plan: Plan, number: int) -> None:
-        """Write down why the ladder is as long as it is."""
-        rows = Broadcast.objects.filter(pk=self._lease.broadcast_id, fence=self._lease.fence)
-        news = plan.copy_only and rows.filter(copy_only=False).exists()
-        rows.update(copy_only=plan.copy_only, ladder_note=plan.note)
+    def _broadcast_row(self) -> QuerySet[Broadcast]:
+        return Broadcast.objects.filter(pk=self._lease.broadcast_id, fence=self._lease.fence)
+
+    def _tell(self, plan: Plan, number: int, **columns: Any) -> None:
+        """Write down why the ladder is as long as it is, and these columns."""
+        row = self._broadcast_row()
+        news = plan.copy_only and row.filter(copy_only=False).exists()
+        row.update(copy_only=plan.copy_only, ladder_note=plan.note, **columns)
         if news:
             timeline.note(self._lease.broadcast_id, EventKind.NO_ROOM, plan.note, run_number=number)
 
@@ -309,20 +313,18 @@ class BroadcastStudio:
         self._source.learn_key_frames(run)
         changed = self._source.has_changed(run, publisher.source)
         run.settled = self._source.settled
-        if self._untold and self._source.now is not None:
-            self._weigh(run, self._source.now)
+        if self._untold is not None and self._source.now is not None:
+            self._weigh(run, self._untold, self._source.now)
         return Input(publisher.timestamp, publisher.dropped, changed)
 
-    def _weigh(self, run: RunHandle, source: Source) -> None:
+    def _weigh(self, run: RunHandle, allowance: Allowance, source: Source) -> None:
         """An early run's source is known now: so is what it costs, and what is missing."""
-        if self._allowance is None:
-            return
-        plan = self._allowance.known(source, self._source.renditions)
+        plan = allowance.known(source, self._source.renditions)
         with contextlib.suppress(Unavailable), record():
             self._tell(plan, run.number)
             if run.cpu.cores is None:
                 Run.objects.filter(pk=run.run_id).update(cpu=plan.cores)
-            self._untold = False
+            self._untold = None
 
     def advice(self, run: RunHandle | None) -> list[Advice] | None:
         if run is None or run.process.exited or self._source.now is None:

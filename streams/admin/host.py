@@ -1,12 +1,10 @@
 """Hosts in the admin: which machines run FFmpegs, and how much of them is in use."""
 
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils import timezone
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from streams.admin.run import ReadOnly
+from streams.admin.machine import MachineAdmin
 from streams.models import Host
 
 # Workers write every few seconds.
@@ -14,17 +12,9 @@ AWAY_AFTER = 60.0
 
 
 @admin.register(Host)
-class HostAdmin(ReadOnly, ModelAdmin):
+class HostAdmin(MachineAdmin):
     list_display = ("name", "presence", "in_use", "broadcasts", "trouble", "seen_at")
     fields = (("name", "presence"), ("in_use", "cost_factor"), ("broadcasts", "seen_at"), "trouble")
-    show_full_result_count = False
-
-    # Streamers have no business with machines.
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_active and request.user.is_superuser)
-
-    def has_view_permission(self, request: HttpRequest, obj: Host | None = None) -> bool:
-        return self.has_module_permission(request)
 
     @display(description="worker", label={"at work": "success", "away": "danger"})
     def presence(self, host: Host) -> str:

@@ -203,12 +203,17 @@ def test_a_source_that_has_no_room_either_keeps_it_too_and_the_reason_is_given_t
     assert Event.objects.count() == 1
 
 
+def begun_in_a_gap(broadcast: Broadcast, node: FakeNode, start: Start) -> RunHandle:
+    """Before its source is known, on a host with room for some ladder, but not for the guess's."""
+    Run.objects.filter(pk=fill_this_host(broadcast).pk).update(cpu=7.3)
+    node.sends = None
+    return start()
+
+
 def test_a_source_that_has_room_after_all_gets_its_ladder(
     broadcast: Broadcast, node: FakeNode, studio: BroadcastStudio, start: Start
 ) -> None:
-    Run.objects.filter(pk=fill_this_host(broadcast).pk).update(cpu=7.3)
-    node.sends = None
-    run = start()
+    run = begun_in_a_gap(broadcast, node, start)
     assert run.ladder == "1080p"
     node.sends = HD
     seen = studio.input(run)
@@ -297,9 +302,7 @@ def test_one_that_was_given_room_has_claimed_it(
     broadcast: Broadcast, node: FakeNode, studio: BroadcastStudio, start: Start
 ) -> None:
     """A hundred that become known in the same moment must not all see the same gap."""
-    Run.objects.filter(pk=fill_this_host(broadcast).pk).update(cpu=7.3)
-    node.sends = None
-    run = start()
+    run = begun_in_a_gap(broadcast, node, start)
     node.sends = HD
     studio.input(run)
     ladder = choose(HD, DEFAULT_RUNGS, allow_copy=True)
