@@ -47,7 +47,7 @@ def record() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Report:
-    """Columns of a broadcast's row and of its run's."""
+    """Columns of a broadcast's row and of its run's; none: they stay as they are."""
 
     lease: Lease
     broadcast: dict[str, Any]
@@ -197,5 +197,8 @@ def _write(reports: Collection[Report]) -> None:
     # MongoDB it is none, and each of these updates stands for itself.
     with transaction.atomic():
         for report in reports:
-            lease.held(report.lease).update(**report.broadcast)
-            Run.objects.filter(pk=report.run_id, fence=report.lease.fence).update(**report.run)
+            if report.broadcast:
+                lease.held(report.lease).update(**report.broadcast)
+            if report.run:
+                runs = Run.objects.filter(pk=report.run_id, fence=report.lease.fence)
+                runs.update(**report.run)

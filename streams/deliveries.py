@@ -16,12 +16,21 @@ SILENT_AFTER = timedelta(seconds=40)
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
-def trouble() -> str:
-    """Which origins get nothing of what this host makes, and why; empty: all do."""
+def trouble(now: datetime) -> str:
+    """Which origins get nothing of what this host makes, and why; empty: all do, or those that do
+    not are lost as a whole and edges ask another one. Raises what the database raises."""
     if not settings.DELIVER_TO:
         return ""
     told = courier.told(Path(settings.ENV.run) / courier.STATUS_FILE)
+    if "" not in told and 0 < len(told) < len(settings.DELIVER_TO) and _one_is_lost(now):
+        return ""
     return "; ".join(told.values())[:255]
+
+
+def _one_is_lost(now: datetime) -> bool:
+    """One that has not been there for a day is on no list any more."""
+    present = Origin.objects.filter(seen_at__gte=now - SILENT_AFTER).count()
+    return present < len(settings.DELIVER_TO)
 
 
 def tell_of_origin(root: Path, now: datetime) -> None:

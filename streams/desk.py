@@ -42,7 +42,9 @@ from streams.timeline import Journal
 
 logger = logging.getLogger(__name__)
 
+# Seconds: the newest segment, by which others judge, and a run's pace, which people read.
 REPORT_EVERY = 5.0
+PACE_EVERY = 10.0
 STATES_TOLD = {
     BroadcastState.LIVE: (EventKind.LIVE, "Viewers can watch."),
 }
@@ -57,7 +59,8 @@ class BroadcastDesk:
         self._nodes = nodes
         self._root = root
         self._journal = Journal(held.broadcast_id)
-        self._reported_at = float("-inf")
+        self._reported_at = self._paced_at = float("-inf")
+        self._paced: tuple[object, ...] = ()
         self._row: Broadcast | None = None
         self._findings: list[dict[str, str]] | None = None  # yet to be written
 
@@ -110,8 +113,17 @@ class BroadcastDesk:
                 self.tell(*STATES_TOLD[state], run.number if run is not None else None)
             events.publish_state(row.stream)
         if run is not None and time.monotonic() - self._reported_at >= REPORT_EVERY:
-            self._board.post(Report(self._lease, _seen(output), run.run_id, _pace(run, output)))
             self._reported_at = time.monotonic()
+            pace = _pace(run, output) if self._is_pace_due(run) else {}
+            self._board.post(Report(self._lease, _seen(output), run.run_id, pace))
+
+    def _is_pace_due(self, run: RunHandle) -> bool:
+        """Also as soon as there is more to say of it. Writing rows is most of a worker's work."""
+        now, known = time.monotonic(), (run.run_id, run.progress is None, run.cpu.cores is None)
+        due = known != self._paced or now - self._paced_at >= PACE_EVERY
+        if due:
+            self._paced, self._paced_at = known, now
+        return due
 
     def run_ended(self, run: RunHandle, ending: Ending) -> None:
         with record():

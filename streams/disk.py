@@ -42,9 +42,10 @@ def state(root: Path) -> tuple[bool, str]:
     return False, f"{room.free} bytes free" + (f": {MEANING[level]}" if level else "")
 
 
-def relieve(root: Path) -> Level:
+def relieve(root: Path, *, thorough: bool = True) -> Level:
     """Remove what is over, and more of what is not the less room there is. Every few seconds, on
-    every host; when another process of this host is at it, nothing is done."""
+    every host, `thorough` now and then: while there is room, only then is anything removed. When
+    another process of this host is at it, nothing is done."""
     with _alone(root) as alone:
         before, quiet = pressure.read(root)
         if not alone:
@@ -52,7 +53,8 @@ def relieve(root: Path) -> Level:
         room = measure(root)
         level = pressure.decide(room, before, quiet)
         # What frees room comes first; the rest may need some.
-        collector.collect(root, collector.RULES[level])
+        if level or thorough:
+            collector.collect(root, collector.RULES[level])
         if level is not before or (level and pressure.needed(room, level)):
             pressure.remember(root, level)
         if level is not before:

@@ -32,7 +32,8 @@ from streams.supervisor.states import AT_WORK
 logger = logging.getLogger(__name__)
 
 EVERY = 3.0
-# Rounds: looking through all processes, and reckoning up all ladders, costs more than the rest.
+# Rounds: looking through all folders and processes, and reckoning up all ladders, costs more than
+# the rest.
 THOROUGH_EVERY = 3
 # How long a publisher may be on no broadcast.
 STRANGER_PATIENCE = 5.0
@@ -66,14 +67,18 @@ class Foreman(threading.Thread):
     def _round(self, *, thorough: bool) -> None:
         # Each by itself, and first what needs no database: that may take long to say that it is
         # away, and a disk that is full must not keep broadcasts from being driven.
-        self._do(lambda: disk.relieve(self._root))
+        self._do(lambda: disk.relieve(self._root, thorough=thorough))
         self._do(self._sign.touch)
         self._lease_ends_in = EVERY
         if self._do(self._reconcile) and thorough:
             self._do(lambda: put_down_strays(self._root))
             self._do(isolation.remove_leftovers)
             self._do(lambda: close_over(self._root, timezone.now()))
-            self._do(lambda: capacity.report(timezone.now(), deliveries.trouble()))
+            self._do(self._report)
+
+    def _report(self) -> None:
+        now = timezone.now()
+        capacity.report(now, deliveries.trouble(now))
 
     def _reconcile(self) -> None:
         self._lease_ends_in = reconcile(self._crew)

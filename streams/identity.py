@@ -2,15 +2,12 @@
 
 import os
 import secrets
-import socket
 from functools import cache as once
 from pathlib import Path
 
 from django.conf import settings
 
 HOST: str = settings.HOST
-# Before its folder had an id of its own.
-FORMER_HOST = socket.gethostname()[:63]
 
 
 def make() -> str:

@@ -15,7 +15,7 @@ from streams import broadcast_folder, capacity, continuation, lease, timeline, u
 from streams.allowance import Allowance
 from streams.board import record
 from streams.capacity import Plan
-from streams.identity import FORMER_HOST, HOST
+from streams.identity import HOST
 from streams.ingest_node import IngestUnreachable
 from streams.ingest_nodes import IngestNodes
 from streams.ladder.arguments import ffmpeg_arguments
@@ -84,8 +84,8 @@ class BroadcastStudio:
             if late and not lease.renew(self._lease):
                 raise LeaseLost
             for run in unfinished.rows(self._lease).order_by("-number"):
-                here = run.host in (HOST, FORMER_HOST)
-                process = Process.adopt(run.pk.hex, self._root, run.pid) if here else None
+                # Whatever this host was called then: machines are renamed while they are on air.
+                process = Process.adopt(run.pk.hex, self._root, run.pid)
                 if process is not None and adopted is None:
                     adopted = self._take_over(run, process)
                     continue

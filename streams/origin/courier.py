@@ -29,6 +29,9 @@ AGAIN_AFTER = 1.0  # a store that is away
 
 STATUS_FILE = "courier.json"
 LATE = 15.0
+# Another store takes segments meanwhile; by then it is known whether the lost one's host is lost as
+# a whole, which its keeper's silence tells.
+SURE_AFTER = 50.0
 
 
 class Round:
@@ -45,10 +48,16 @@ class Round:
         self._at_work: dict[tuple[str, str], Future[None]] = {}
         self._again_at = float("-inf")
         self.trouble = ""  # why nothing can be delivered
+        self._troubled_at = 0.0
 
     @property
     def url(self) -> str:
         return self._store.url
+
+    @property
+    def troubled_for(self) -> float:
+        """Seconds; 0 while all is well."""
+        return self._clock() - self._troubled_at if self.trouble else 0.0
 
     def look(self) -> None:
         """Set the threads to what is there to deliver. Returns at once."""
@@ -75,6 +84,7 @@ class Round:
         except StoreAway as error:
             if not self.trouble:
                 logger.error("nothing is delivered: %s", error)
+                self._troubled_at = self._clock()
             self.trouble, self._again_at = str(error), self._clock() + AGAIN_AFTER
         except Exception:  # one broadcast's trouble is not the others'
             logger.exception("a delivery failed")
@@ -99,8 +109,11 @@ def _broadcasts(root: Path) -> list[tuple[str, str]]:
 
 def tell(path: Path, rounds: Sequence[Round]) -> None:
     """Why which store gets nothing, for deploy/health.py."""
+    troubled = [round for round in rounds if round.trouble]
+    if len(troubled) < len(rounds):
+        troubled = [round for round in troubled if round.troubled_for >= SURE_AFTER]
     new = path.with_name(f".{path.name}-{os.getpid()}")
-    new.write_text(json.dumps({round.url: round.trouble for round in rounds if round.trouble}))
+    new.write_text(json.dumps({round.url: round.trouble for round in troubled}))
     new.replace(path)
 
 

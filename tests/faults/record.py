@@ -6,6 +6,7 @@ import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class SqliteRecord(Record):
         with closing(self._connect()) as connection, connection:
             changed = connection.execute(
                 f"UPDATE streams_{table} SET {values} WHERE {condition}",
-                (*columns.values(), *where.values()),
+                (*map(_adapted, columns.values()), *where.values()),
             )
             assert changed.rowcount == 1
 
@@ -83,6 +84,10 @@ class SqliteRecord(Record):
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._file, timeout=30, isolation_level=None)
+
+
+def _adapted(value: object) -> object:
+    return str(value) if isinstance(value, datetime) else value  # as Django writes it
 
 
 class MongoRecord(Record):

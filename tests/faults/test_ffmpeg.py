@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,29 @@ def test_an_ffmpeg_slower_than_real_time_is_replaced_by_one_that_makes_less(stag
     assert renditions(runs[0]) == ladder - 1
     assert any(line.startswith("shed: ") for line in channel.record.events(channel.name))
     assert "too slow" in channel.row["ladder_note"]
+
+
+@pytest.mark.slow_fault
+def test_what_it_goes_without_comes_back_after_ten_quiet_minutes(stage: Stage) -> None:
+    """They pass on the record alone: whoever adopts a run takes its age from there."""
+    channel = stage.channel(size="854x480").begin()
+    ladder = renditions(channel.record.runs(channel.name)[0])
+    channel.record.change("broadcast", {"_id": channel.row["_id"]}, shed=1)
+    os.kill(channel.encoder().pid, signal.SIGKILL)
+    channel.until(lambda: channel.record.runs(channel.name)[0]["number"] == 2, 30, "a new run")
+    channel.await_segments(3)
+    shorter, run = channel.encoder(), channel.record.runs(channel.name)[0]
+    assert renditions(run) == ladder - 1
+    then = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=11)
+    channel.record.change("run", {"_id": run["_id"]}, started_at=then)
+    with channel.fault("ten quiet minutes after that: the quality comes back") as fault:
+        os.kill(channel.stack.pids()["worker"], signal.SIGKILL)
+        channel.await_new_run(shorter, 60)
+        fault.over()
+    newest = channel.record.runs(channel.name)[0]
+    assert (newest["number"], renditions(newest)) == (3, ladder)
+    events = channel.record.events(channel.name)
+    assert any(line.startswith("restored: ") for line in events), events
 
 
 def renditions(run: Row) -> int:

@@ -30,26 +30,46 @@ def status(settings: LazySettings, tmp_path: Path) -> Path:
     return tmp_path / STATUS_FILE
 
 
+def trouble() -> str:
+    return deliveries.trouble(timezone.now())
+
+
 def test_a_host_that_does_not_reach_an_origin_says_so(status: Path) -> None:
     """One of two is enough: edges ask it as long as they reach it themselves."""
+    for name in ("first", "second"):
+        Origin.objects.create(name=name)
     status.write_text(json.dumps({ONE: "one is away"}))
-    assert deliveries.trouble() == "one is away"
+    assert trouble() == "one is away"
     status.write_text(json.dumps({ONE: "one is away", TWO: "two is away"}))
-    assert deliveries.trouble() == "one is away; two is away"
+    assert trouble() == "one is away; two is away"
+
+
+def test_an_origin_that_is_lost_as_a_whole_is_no_trouble_while_there_is_another(
+    status: Path,
+) -> None:
+    """No web may be taken out of a load balancer for it."""
+    Origin.objects.create(name="second")
+    Origin.objects.create(name="first", seen_at=timezone.now() - timedelta(minutes=1))
+    status.write_text(json.dumps({ONE: "one is away"}))
+    assert trouble() == ""
+    deliveries.forget_origins(timezone.now() + timedelta(days=1))
+    assert trouble() == ""
+    status.write_text(json.dumps({ONE: "one is away", TWO: "two is away"}))
+    assert trouble() == "one is away; two is away"
 
 
 def test_a_host_that_delivers_nothing_says_nothing(settings: LazySettings) -> None:
     settings.DELIVER_TO = []
-    assert deliveries.trouble() == ""
+    assert trouble() == ""
 
 
 def test_a_host_whose_courier_is_silent_says_so(status: Path) -> None:
-    assert "does not say" in deliveries.trouble()
+    assert "does not say" in trouble()
     status.write_text("{}")
-    assert deliveries.trouble() == ""
+    assert trouble() == ""
     long_ago = time.time() - 60
     os.utime(status, (long_ago, long_ago))
-    assert "has not said for a while" in deliveries.trouble()
+    assert "has not said for a while" in trouble()
 
 
 def test_health_names_the_host_that_delivers_nothing_and_what_to_do() -> None:

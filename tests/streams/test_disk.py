@@ -69,6 +69,28 @@ def test_a_level_lasts_until_it_has_been_quiet(root: Path, settings: LazySetting
     assert pressure.read(root)[0] is Level.ROOM
 
 
+def test_while_there_is_room_what_is_over_goes_now_and_then(
+    root: Path, on_air: Broadcast, settings: LazySettings
+) -> None:
+    long_ago = timezone.now() - timedelta(hours=1)
+    run_folder.end_broadcast(root, on_air.stream.name, on_air.pk.hex, long_ago)
+    folder = root / on_air.stream.name / on_air.pk.hex
+    disk.relieve(root, thorough=False)
+    assert folder.exists()
+    disk.relieve(root)
+    assert not folder.exists()
+
+
+def test_where_there_is_little_it_goes_at_once(
+    root: Path, on_air: Broadcast, settings: LazySettings
+) -> None:
+    long_ago = timezone.now() - timedelta(hours=1)
+    run_folder.end_broadcast(root, on_air.stream.name, on_air.pk.hex, long_ago)
+    settings.DISK_LOW = ALWAYS
+    disk.relieve(root, thorough=False)
+    assert not (root / on_air.stream.name / on_air.pk.hex).exists()
+
+
 def test_of_several_workers_one_makes_room(root: Path, settings: LazySettings) -> None:
     settings.DISK_LOW = ALWAYS
     other = os.open(root, os.O_RDONLY)

@@ -287,11 +287,11 @@ def test_a_run_that_ended_while_nobody_watched_has_the_reason_it_left(
     assert Run.objects.get().end_reason == "disk_full"
 
 
-def test_a_host_that_has_got_an_id_adopts_what_it_started_before(
+def test_a_host_that_was_renamed_adopts_what_it_started_before(
     studio: BroadcastStudio, start: Start
 ) -> None:
     run = start()
-    Run.objects.update(host=identity.FORMER_HOST)
+    Run.objects.update(host="former-name")
     adopted = studio.adopt()
     assert adopted is not None
     assert (adopted.process.pid, Run.objects.get().host) == (run.process.pid, identity.HOST)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.origin.courier import STATUS_FILE
+from streams.origin.courier import STATUS_FILE, SURE_AFTER, Round, tell, told
 from tests.acceptance.stack import until
 from tests.deploy.installation import ROOT
 from tests.streams.origin.conftest import BROADCAST, STREAM, Station
@@ -93,4 +93,22 @@ def test_a_store_that_is_lost_does_not_keep_another_one(
     Station(var / "hls").open_run("720p").write(3)
     with courier(var, lost, far):
         until(lambda: finished(far) == 3, 10, "three segments")
-        until(lambda: len(trouble(var)) == 1, 10, "trouble with the other one")
+
+
+def test_one_of_two_that_is_lost_is_told_of_once_it_may_be_known_why(
+    far: FarStore, tmp_path: Path
+) -> None:
+    """By then its keeper is silent, too, if its host is lost as a whole."""
+    Station(tmp_path / "hls").open_run("720p").write(3)
+    now, status = [1000.0], tmp_path / STATUS_FILE
+    lost = FarStore(tmp_path / "lost")
+    rounds = [Round(store.client, tmp_path / "hls", lambda: now[0]) for store in (lost, far)]
+    rounds[0].look()
+    until(lambda: rounds[0].trouble, 10, "one cannot deliver")
+    tell(status, rounds)
+    assert told(status) == {}
+    now[0] += SURE_AFTER
+    tell(status, rounds)
+    assert list(told(status)) == [lost.client.url]
+    for round in rounds:
+        round.close()
