@@ -1,7 +1,7 @@
 """Whom to count a request for: the address that our own edge saw."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -31,6 +31,17 @@ def address_of(request: HttpRequest) -> str:
         [] if forwarded is None else [forwarded],
         settings.TRUSTED_EDGES,
     )
+
+
+def neighbourhood(address: str) -> str:
+    """The network around what `client_network` returns that one customer, or one whole site, may
+    have: /24 of IPv4, /48 of IPv6 (RFC 6177). What is no address is left as it is."""
+    first = address.partition("/")[0]
+    try:
+        size = 24 if ip_address(first).version == 4 else 48
+    except ValueError:
+        return address
+    return str(ip_network(f"{first}/{size}", strict=False))
 
 
 def is_loopback(address: str) -> bool:

@@ -2,8 +2,9 @@
 
 Attempts are counted for an address together with the account it tries, for the address alone, and
 more slowly for the account, because somebody may have thousands of addresses. Whoever knows the
-account's name could keep its owner out by the last: so a browser that was logged in to it before
-counts for itself, and `manage.py let_in` opens the way for a new one.
+account's name could keep its owner out by the last: so a network gets a small share of it, a
+browser that was logged in to the account before counts for itself, and `manage.py let_in` opens the
+way for a new one.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from django.http import HttpRequest
 from redis.exceptions import RedisError
 from unfold.forms import AuthenticationForm
 
-from streams.client_address import address_of
+from streams.client_address import address_of, neighbourhood
 from streams.known_browser import mark_of
 
 logger = logging.getLogger(__name__)
@@ -47,8 +48,9 @@ class Limit:
 ACCOUNT = Limit("account", 5)
 # People behind one address may each mistype theirs.
 ADDRESS = Limit("address", 30)
-# More than one address can use up in an hour; a few can hinder the owner's new browser, never one
-# that logged in before.
+# All the addresses that one guesser may easily have.
+NETWORK = Limit("network", 20, 3600)
+# Who has five networks can hinder the owner's new browser, never one that logged in before.
 EVERYWHERE = Limit("everywhere", 100, 3600)
 
 
@@ -71,6 +73,7 @@ class Throttle:
         self._keys = {
             ADDRESS: ADDRESS.key(address, now),
             ACCOUNT: ACCOUNT.key(f"{address}\0{self._account}", now),
+            NETWORK: NETWORK.key(f"{neighbourhood(address)}\0{browser}\0{self._account}", now),
             EVERYWHERE: EVERYWHERE.key(f"{browser}\0{self._account}", now),
         }
 
@@ -82,7 +85,7 @@ class Throttle:
         for limit, key in self._keys.items():
             if _count(key, limit.window) <= limit.attempts:
                 continue
-            if limit is EVERYWHERE and _is_let_in(self._account):
+            if limit in (NETWORK, EVERYWHERE) and _is_let_in(self._account):
                 continue
             return Wait(limit, math.ceil(limit.window - self._now % limit.window))
         return None
@@ -93,7 +96,7 @@ class Throttle:
         for cache in (caches["default"], caches["local"]):
             try:
                 cache.delete(self._keys[ACCOUNT])
-                for limit in (ADDRESS, EVERYWHERE):
+                for limit in (ADDRESS, NETWORK, EVERYWHERE):
                     with contextlib.suppress(ValueError):  # it was counted elsewhere, or ran out
                         cache.decr(self._keys[limit])
             except RedisError as error:
@@ -171,6 +174,8 @@ def _refusal(wait: Wait, address: str) -> str:
             "manage.py let_in."
         )
     logger.warning("login: too many attempts from %s", address)
+    if wait.limit is NETWORK:
+        return f"Too many attempts at this account from your network. {until}, or elsewhere."
     return f"Too many attempts from your address. {until}."
 
 

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from streams import known_browser, login
-from streams.login import ACCOUNT, ADDRESS, EVERYWHERE, LET_IN, Throttle, Wait
+from streams.login import ACCOUNT, ADDRESS, EVERYWHERE, LET_IN, NETWORK, Throttle, Wait
 from streams.models import Stream, User
 
 PASSWORD = "correct horse battery"
@@ -98,9 +98,9 @@ def test_the_right_password_forgives_the_mistakes_before_it() -> None:
 
 
 def guess_from_everywhere(name: str = "root") -> None:
-    """As a botnet does: no address comes twice."""
+    """As a botnet does: no network comes twice."""
     for number in range(EVERYWHERE.attempts):
-        address = f"198.18.{number // 250}.{number % 250}"
+        address = f"198.18.{number}.7"
         assert Throttle(address, name, login.time.time()).take() is None
 
 
@@ -140,7 +140,7 @@ def test_a_browser_is_known_at_its_own_account_only() -> None:
 def test_a_known_browser_may_not_guess_without_end_either() -> None:
     """Its cookie may have been stolen."""
     for number in range(EVERYWHERE.attempts):
-        address = f"198.18.{number // 250}.{number % 250}"
+        address = f"198.18.{number}.7"
         assert Throttle(address, "root", login.time.time(), "mark").take() is None
     wait = Throttle(GUESSER, "root", login.time.time(), "mark").take()
     assert wait == Wait(EVERYWHERE, EVERYWHERE.window - login.WINDOW // 2)
@@ -153,6 +153,27 @@ def test_one_address_cannot_use_up_what_all_may_do() -> None:
         for _ in range(50):
             Throttle(GUESSER, "root", now).take()
     assert Throttle(OWNER, "root", 1_800_000_000.0 + EVERYWHERE.window - 1).take() is None
+
+
+@pytest.mark.parametrize("network", ["198.51.100.{}", "2001:db8:1:{}::7"])
+def test_nor_can_one_network(network: str) -> None:
+    """Every address of it tries as often as it may, all the hour long."""
+    for window in range(EVERYWHERE.window // login.WINDOW):
+        now = 1_800_000_000.0 + window * login.WINDOW
+        for number in range(50):
+            wait = Throttle(network.format(number), "root", now).take()
+            assert (wait is None) == (window == 0 and number < NETWORK.attempts)
+    assert wait is not None
+    assert wait.limit is NETWORK
+    assert Throttle(OWNER, "root", 1_800_000_000.0 + EVERYWHERE.window - 1).take() is None
+
+
+def test_a_whole_network_that_guesses_is_told_so() -> None:
+    for number in range(NETWORK.attempts):
+        log_in(f"198.51.100.{number}", "wrong")
+    said = log_in(GUESSER, PASSWORD).content.decode()
+    assert "Too many attempts at this account from your network. Try again in 58 minutes" in said
+    assert is_in(log_in(OWNER, PASSWORD))
 
 
 def test_right_passwords_from_everywhere_are_no_attempts() -> None:
