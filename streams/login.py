@@ -48,9 +48,11 @@ class Limit:
 ACCOUNT = Limit("account", 5)
 # People behind one address may each mistype theirs.
 ADDRESS = Limit("address", 30)
-# All the addresses that one guesser may easily have.
-NETWORK = Limit("network", 20, 3600)
-# Who has five networks can hinder the owner's new browser, never one that logged in before.
+HOUR = Limit("hour", 10, 3600)
+# All the addresses that one guesser may easily have. One alone cannot use it up: its neighbours,
+# the owner perhaps among them, may still come.
+NETWORK = Limit("network", 30, 3600)
+# Who has four networks can hinder the owner's new browser, never one that logged in before.
 EVERYWHERE = Limit("everywhere", 100, 3600)
 
 
@@ -73,6 +75,7 @@ class Throttle:
         self._keys = {
             ADDRESS: ADDRESS.key(address, now),
             ACCOUNT: ACCOUNT.key(f"{address}\0{self._account}", now),
+            HOUR: HOUR.key(f"{address}\0{self._account}", now),
             NETWORK: NETWORK.key(f"{neighbourhood(address)}\0{browser}\0{self._account}", now),
             EVERYWHERE: EVERYWHERE.key(f"{browser}\0{self._account}", now),
         }
@@ -95,7 +98,7 @@ class Throttle:
         no attempt to guess."""
         for cache in (caches["default"], caches["local"]):
             try:
-                cache.delete(self._keys[ACCOUNT])
+                cache.delete_many([self._keys[ACCOUNT], self._keys[HOUR]])
                 for limit in (ADDRESS, NETWORK, EVERYWHERE):
                     with contextlib.suppress(ValueError):  # it was counted elsewhere, or ran out
                         cache.decr(self._keys[limit])
