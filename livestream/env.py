@@ -41,6 +41,7 @@ class Environment:
     backend_bind: str
     trusted_edges: list[Network]
     host: str
+    host_id: str
     var: Path
     run: str
     origin: str
@@ -92,7 +93,8 @@ def read() -> Environment:
         https=_boolean("LIVESTREAM_HTTPS"),
         backend_bind=env.str("LIVESTREAM_BACKEND_BIND", default=""),
         trusted_edges=_networks(env, "LIVESTREAM_TRUSTED_EDGE") + _own_edge(env),
-        host=_host(var),
+        host=_host(_host_id(var)),
+        host_id=_host_id(var),
         var=var,
         run=run,
         origin=env.str("LIVESTREAM_ORIGIN", default="") or f"unix:{run}/origin.sock",
@@ -142,19 +144,24 @@ def need_secret_key(env: Environment) -> str:
     return env.secret_key
 
 
-def _host(var: Path) -> str:
-    """By which workers know what is their own. Two machines may have one name, so setup gives each
-    state folder an id; containers have none, and names of their own."""
+def _host(mark: str) -> str:
+    """By which workers know what is their own."""
     name = socket.gethostname()
+    return f"{name[:54]}-{mark}" if mark else name[:63]
+
+
+def _host_id(var: Path) -> str:
+    """What stays when a machine is renamed. Two machines may have one name, so setup gives each
+    state folder an id; containers have none, and names of their own."""
     file = var / "host-id"
     if not file.exists():
-        return name[:63]
+        return ""
     mark = file.read_text().strip()
     if not HOST_ID.fullmatch(mark):
         raise ImproperlyConfigured(
             f"{file} is damaged. Remove it and call ./deploy/app.sh setup, which writes a new one."
         )
-    return f"{name[:54]}-{mark}"
+    return mark
 
 
 def _redis(env: environ.Env) -> RedisRoutes:

@@ -202,7 +202,7 @@ LOGGING = {
 
 # What the product itself reads (streams/, chat/).
 TRUSTED_EDGES = ENV.trusted_edges
-HOST = ENV.host
+HOST, HOST_ID = ENV.host, ENV.host_id
 HLS_ROOT = ENV.var / "hls"
 PUBLIC_API_URL = ENV.public_api_url
 PUBLIC_WS_URL = ENV.public_ws_url

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -126,9 +126,13 @@ class Board:
 
     def post(self, report: Report) -> None:
         """Written with the next look. A later one of the same broadcast takes its place."""
+        key = report.lease.broadcast_id
         with self._changed:
-            if self._leases.get(report.lease.broadcast_id) == report.lease:
-                self._reports[report.lease.broadcast_id] = report
+            if self._leases.get(key) == report.lease:
+                before = self._reports.get(key)
+                if before is not None and before.run_id == report.run_id:
+                    report = replace(report, run=before.run | report.run)
+                self._reports[key] = report
 
     def look(self) -> None:
         """Write what was posted, renew the leases, read the rows."""

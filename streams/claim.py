@@ -3,24 +3,26 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from streams import capacity, lease
-from streams.identity import HOST
+from streams import capacity, identity, lease
 from streams.models import Broadcast, Run
+from streams.steadiness import Steadiness
 from streams.supervisor.states import AT_WORK
 
 # A worker that restarts finds its FFmpegs again; here they would have to be started anew.
 RETURNS_WITHIN = timedelta(seconds=15)
 
 
-def should_take(broadcast_id: UUID, now: datetime) -> bool:
+def should_take(broadcast_id: UUID, now: datetime, record: Steadiness) -> bool:
     """False also when it is driven. Raises what the database raises."""
     row = Broadcast.objects.filter(pk=broadcast_id, open_key__isnull=False).first()
     if row is None or not lease.is_free(row, now):
         return False
     runs = Run.objects.filter(broadcast_id=broadcast_id, state__in=AT_WORK)
     hosts = set(runs.values_list("host", flat=True))
-    if HOST in hosts:
+    if any(identity.is_here(host) for host in hosts):
         return True
+    if hosts and not record.is_enough:
+        return False
     waited = now - row.lease_until
     handed_over = not row.holder
     if hosts and handed_over and waited < RETURNS_WITHIN:

@@ -14,6 +14,7 @@ from streams.board import Board
 from streams.desk import BroadcastDesk
 from streams.ingest_nodes import IngestNodes
 from streams.lease import Lease
+from streams.steadiness import Steadiness
 from streams.studio import BroadcastStudio
 from streams.supervisor.bell import Bell
 from streams.supervisor.loop import Supervisor
@@ -28,6 +29,7 @@ class Crew:
 
     def __init__(self, nodes: IngestNodes, root: Path, most: int) -> None:
         self.name = identity.make()
+        self.record = Steadiness()
         self._nodes = nodes
         self._root = root
         self._most = most
@@ -53,7 +55,7 @@ class Crew:
         if len(self._bells) >= self._most:
             self._say_full(broadcast_id)
             return False
-        if not claim.should_take(broadcast_id, timezone.now()):
+        if not claim.should_take(broadcast_id, timezone.now(), self.record):
             return False
         # The lease will bear the name of all of us: two threads must not both believe to have it.
         with self._taking:

@@ -22,15 +22,15 @@ def trouble(now: datetime) -> str:
     if not settings.DELIVER_TO:
         return ""
     told = courier.told(Path(settings.ENV.run) / courier.STATUS_FILE)
-    if "" not in told and 0 < len(told) < len(settings.DELIVER_TO) and _one_is_lost(now):
+    if "" not in told and 0 < len(told) < len(settings.DELIVER_TO) and len(told) <= _lost(now):
         return ""
     return "; ".join(told.values())[:255]
 
 
-def _one_is_lost(now: datetime) -> bool:
-    """One that has not been there for a day is on no list any more."""
+def _lost(now: datetime) -> int:
+    """How many origins are; one that has not been there for a day is on no list any more."""
     present = Origin.objects.filter(seen_at__gte=now - SILENT_AFTER).count()
-    return present < len(settings.DELIVER_TO)
+    return len(settings.DELIVER_TO) - present
 
 
 def tell_of_origin(root: Path, now: datetime) -> None:

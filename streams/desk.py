@@ -64,12 +64,12 @@ class BroadcastDesk:
         self._row: Broadcast | None = None
         self._findings: list[dict[str, str]] | None = None  # yet to be written
 
-    def orders(self) -> Orders:
+    def orders(self, output: Output | None = None) -> Orders:
         row = self._row = self._board.row(self._lease)
         now = timezone.now()
         with record():
             self._journal.flush()
-            self._look_for_publisher(row, now)
+            self._look_for_publisher(row, now, output)
         gone_at = row.publisher_gone_at
         return Orders(
             wanted=Wanted(row.wanted),
@@ -84,14 +84,16 @@ class BroadcastDesk:
             node=row.ingest_node,
         )
 
-    def _look_for_publisher(self, row: Broadcast, now: datetime) -> None:
-        """Whether the ingest has the publisher, whatever callbacks said."""
+    def _look_for_publisher(self, row: Broadcast, now: datetime, output: Output | None) -> None:
+        """Whether the ingest has the publisher, whatever callbacks said. The row may know of no
+        segment since the record was away; what is on the disk is newer."""
         try:
             publishers = self._nodes.named(row.ingest_node).publishers()
         except IngestUnreachable:
             publishers = None
-        if publishers is not None and is_missing(row, publishers, now):
-            since = gone_since(row, now)
+        segment = _seen(output).get("last_segment_at")
+        if is_missing(row, publishers, now, segment):
+            since = gone_since(row, now, segment)
             if mark_gone(row, since):
                 row.publisher_gone_at = since
         elif publishers is not None and is_there_after_all(row, publishers, now):
@@ -114,12 +116,13 @@ class BroadcastDesk:
             events.publish_state(row.stream)
         if run is not None and time.monotonic() - self._reported_at >= REPORT_EVERY:
             self._reported_at = time.monotonic()
-            pace = _pace(run, output) if self._is_pace_due(run) else {}
+            pace = _pace(run, output) if self._is_pace_due(run, output) else {}
             self._board.post(Report(self._lease, _seen(output), run.run_id, pace))
 
-    def _is_pace_due(self, run: RunHandle) -> bool:
+    def _is_pace_due(self, run: RunHandle, output: Output | None) -> bool:
         """Also as soon as there is more to say of it. Writing rows is most of a worker's work."""
-        now, known = time.monotonic(), (run.run_id, run.progress is None, run.cpu.cores is None)
+        now, delivers = time.monotonic(), output is not None and output.segments > 0
+        known = (run.run_id, delivers, run.progress is None, run.cpu.cores is None)
         due = known != self._paced or now - self._paced_at >= PACE_EVERY
         if due:
             self._paced, self._paced_at = known, now
@@ -199,7 +202,8 @@ class BroadcastDesk:
     def release(self) -> None:
         self._flush_quietly()
         with record():
-            lease.release(self._lease)
+            if not lease.release(self._lease):
+                raise LeaseLost
 
     def _settle_quietly(self, row: Broadcast, now: datetime) -> None:
         """Runs that no holder lived to close."""

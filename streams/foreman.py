@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from streams import capacity, deliveries, disk, lease
 from streams.closing import close_over
 from streams.crew import Crew
-from streams.ingest import drop_quietly, gone_since, is_missing, mark_gone
+from streams.ingest import drop_quietly
 from streams.ingest_node import IngestNode
 from streams.ingest_nodes import nodes
 from streams.ladder.stat import Publisher
@@ -53,6 +53,7 @@ class Foreman(threading.Thread):
         self._lease_ends_in = EVERY
 
     def run(self) -> None:
+        self._crew.record.failed()
         try:
             for number in itertools.count():
                 if self._stopping.is_set():
@@ -89,6 +90,7 @@ class Foreman(threading.Thread):
             work()
         except (DatabaseError, InterfaceError) as error:
             close_old_connections()
+            self._crew.record.failed()
             logger.warning("the database is away, nothing is begun or ended: %s", error)
             return False
         except Exception:  # whatever it is, the next round comes
@@ -100,14 +102,15 @@ class Foreman(threading.Thread):
 
 
 def reconcile(crew: Crew) -> float:
-    """One round: who left, who is driven by nobody, who publishes to nothing. Returns in how many
-    seconds the next lease runs out, should nobody renew it."""
-    now = timezone.now()
+    """One round: who is driven by nobody, who publishes to nothing. Whether a publisher left is for
+    whoever drives the broadcast to see. Returns in how many seconds the next lease runs out, should
+    nobody renew it."""
     publishers = nodes.publishers()
+    asked_at = crew.record.now()
     broadcasts = list(Broadcast.briefly().filter(open_key__isnull=False))
+    crew.record.answered(asked_at)
+    now = timezone.now()
     for broadcast in broadcasts:
-        if is_missing(broadcast, publishers.get(broadcast.ingest_node), now):
-            mark_gone(broadcast, gone_since(broadcast, now))
         if lease.is_free(broadcast, now):
             crew.take(broadcast.pk)
     known = {broadcast.ingest_name for broadcast in broadcasts}

@@ -17,6 +17,12 @@ def make() -> str:
     return f"{HOST}:{_pid_world()}:{pid}:{_started(pid)}:{secrets.token_hex(4)}"
 
 
+def is_here(host: str) -> bool:
+    """Whether this is a name of this host. A machine may be renamed while it is on air."""
+    own = settings.HOST_ID
+    return host == HOST or (bool(own) and host.endswith(f"-{own}"))
+
+
 def host_of(holder: str) -> str:
     return holder.partition(":")[0]
 
@@ -25,7 +31,7 @@ def is_dead(holder: str) -> bool:
     """Whether the holder was a process of this host that is no more. False when in doubt."""
     try:
         host, world, pid, started, _ = holder.split(":")
-        if host != HOST or world != _pid_world():
+        if not is_here(host) or world != _pid_world():
             return False
         return _started(int(pid)) != started
     except (ValueError, PermissionError):

@@ -232,14 +232,20 @@ def _answers(node: IngestNode) -> bool:
     return True
 
 
-def is_missing(broadcast: Broadcast, published: Container[str] | None, now: datetime) -> bool:
+def is_missing(
+    broadcast: Broadcast,
+    published: Container[str] | None,
+    now: datetime,
+    segment: datetime | None = None,
+) -> bool:
     """Whether /stat of its node should list the publisher of record by now, and does not; or the
-    node is long lost (None) and nothing of it arrives."""
+    node is long lost (None) and nothing of it arrives. `segment`: when the newest one was finished,
+    where the row may not know."""
     since = broadcast.ingest_since
     if broadcast.publisher_gone_at is not None or since is None or _lately(since, now):
         return False
     if published is None:
-        return _is_silent(broadcast, now, NODE_LOST)
+        return _is_silent(broadcast, now, NODE_LOST, segment)
     return broadcast.ingest_name not in published
 
 
@@ -265,18 +271,20 @@ def is_gone_in_the_future(broadcast: Broadcast, now: datetime) -> bool:
     return gone_at is not None and gone_at - now > LISTED_WITHIN
 
 
-def gone_since(broadcast: Broadcast, now: datetime) -> datetime:
-    """When a publisher left that is found to be missing."""
-    newest = _last_sign(broadcast)
+def gone_since(broadcast: Broadcast, now: datetime, segment: datetime | None = None) -> datetime:
+    """When a publisher left that is found to be missing. `segment`: as above."""
+    newest = _last_sign(broadcast, segment)
     return newest if now - newest > QUIET else now
 
 
-def _is_silent(broadcast: Broadcast, now: datetime, patience: timedelta) -> bool:
-    return now - _last_sign(broadcast) > patience
+def _is_silent(
+    broadcast: Broadcast, now: datetime, patience: timedelta, segment: datetime | None = None
+) -> bool:
+    return now - _last_sign(broadcast, segment) > patience
 
 
-def _last_sign(broadcast: Broadcast) -> datetime:
-    signs = (broadcast.last_segment_at, broadcast.ingest_since, broadcast.started_at)
+def _last_sign(broadcast: Broadcast, segment: datetime | None = None) -> datetime:
+    signs = (segment, broadcast.last_segment_at, broadcast.ingest_since, broadcast.started_at)
     return max(sign for sign in signs if sign is not None)
 
 

@@ -78,7 +78,7 @@ class BroadcastStudio:
     def adopt(self) -> RunHandle | None:
         """Take over the newest run that still lives on this host; settle all others."""
         adopted: RunHandle | None = None
-        with record():
+        with record(), contextlib.ExitStack() as undo:
             # It may have taken long to come here; what is done now would hurt the next holder.
             late = time.monotonic() - self._began > lease.RENEW_EVERY
             if late and not lease.renew(self._lease):
@@ -88,10 +88,12 @@ class BroadcastStudio:
                 process = Process.adopt(run.pk.hex, self._root, run.pid)
                 if process is not None and adopted is None:
                     adopted = self._take_over(run, process)
+                    undo.callback(process.leave)  # it is adopted anew with the next attempt
                     continue
                 unfinished.settle(self._lease, run, self._root)
                 if process is not None:
                     process.put_down()
+            undo.pop_all()
         return adopted
 
     def _take_over(self, run: Run, process: Process) -> RunHandle:
@@ -140,7 +142,7 @@ class BroadcastStudio:
             )
         before = self._after_the_last_run()
         with record(), capacity.deciding() as load:
-            # Describing may have taken longer than the lease had left.
+            # So may asking other hosts.
             if not lease.renew(self._lease):
                 raise LeaseLost
             # Their starts failed before anybody could note that.
@@ -191,6 +193,10 @@ class BroadcastStudio:
     def _after_the_last_run(self) -> Continuation:
         """Its folder's beginning, and where the numbers go on; other hosts may have to be asked."""
         with record():
+            # Describing may have taken longer than the lease had left, and the folder may be the
+            # next holder's by now.
+            if not lease.renew(self._lease):
+                raise LeaseLost
             row = Broadcast.objects.prefetch_related("stream").get(pk=self._lease.broadcast_id)
         broadcast_folder.begin(self._root, row, self._lease.fence)
         with record():

@@ -21,6 +21,7 @@ LAYERS: list[tuple[str, ...]] = [
         "streams.ingest_node",
         "streams.ingest_nodes",
         "streams.identity",
+        "streams.steadiness",
         "streams.timeline",
         "streams.disk",
         "streams.closing",

@@ -79,6 +79,7 @@ class Round:
     def _deliver(self, delivery: Delivery) -> None:
         if self._clock() < self._again_at:
             return
+        granted = self._store.granted
         try:
             delivery.deliver()
         except StoreAway as error:
@@ -89,9 +90,9 @@ class Round:
         except Exception:  # one broadcast's trouble is not the others'
             logger.exception("a delivery failed")
         else:
-            if self.trouble:
+            if self.trouble and self._store.granted > granted:  # there may be nothing to deliver
                 logger.warning("%s takes deliveries again", self._store.url)
-            self.trouble = ""
+                self.trouble = ""
 
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)

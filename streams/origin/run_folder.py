@@ -51,17 +51,23 @@ def open_broadcast(
     fence: int = 0,
 ) -> Path:
     """Make the broadcast's folder. `fence`: the lease's, by which hosts that write to the same
-    broadcast are told apart. Calling it again changes nothing."""
+    broadcast are told apart. Only a higher one opens a broadcast again that was ended, and a lower
+    one changes nothing."""
     folder = _broadcast(root, stream, broadcast_hex)
     folder.mkdir(parents=True, exist_ok=True)
+    before = read_json(folder / layout.BROADCAST_FILE) or {}
+    if before.get("fence", 0) > fence:
+        return folder
+    same = before.get("fence") == fence
     facts = {
         "broadcast": broadcast_hex,
         "started_at": started_at.isoformat(),
         "grace_seconds": grace_seconds,
         "fence": fence,
-        "ended_at": None,
+        "ended_at": before.get("ended_at") if same else None,
     }
-    _write_json(folder / layout.BROADCAST_FILE, facts)
+    if facts != before:
+        _write_json(folder / layout.BROADCAST_FILE, facts)
     return folder
 
 

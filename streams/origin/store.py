@@ -34,15 +34,15 @@ class Store:
         self._secret = secret
         self._timeout = timeout
         self._own = threading.local()
+        self.granted = 0  # requests so far
 
     def get(self, path: str) -> bytes | None:
         """The file; None when there is none. Raises StoreAway."""
         status, body = self._ask("GET", path)
-        if status == 404:
-            return None
-        if status != 200:
+        if status not in (200, 404):
             raise StoreAway(f"{self.url} answers {status} to GET {path}")
-        return body
+        self.granted += 1
+        return body if status == 200 else None
 
     def json(self, path: str) -> dict[str, Any] | None:
         body = self.get(path)
@@ -59,6 +59,7 @@ class Store:
             raise NeverTaken(f"{self.url} answers {status} to PUT {path} ({len(data)} bytes)")
         if status not in (200, 201, 204):
             raise StoreAway(f"{self.url} answers {status} to PUT {path}")
+        self.granted += 1
 
     def continuation(self, run: str) -> Continuation | None:
         """What comes after the run of that folder, as players of this store know it; None when the

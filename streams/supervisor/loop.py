@@ -91,6 +91,7 @@ class Supervisor:
                 bell.wait(TICK)
                 continue
             if self._run is not None:
+                self._output = self._studio.output(self._run)
                 text = "A worker took over; FFmpeg went on meanwhile."
                 self._desk.tell(EventKind.ADOPTED, text, self._run.number)
             return
@@ -106,7 +107,7 @@ class Supervisor:
     def tick(self) -> bool:
         """One round. False once the broadcast is over."""
         try:
-            self._take(self._desk.orders())
+            self._take(self._desk.orders(self._output))
         except Unavailable as error:
             logger.warning("the record is away, runs go on: %s", error)
         if self._orders is None:

@@ -111,7 +111,9 @@ class Advice:
 class Desk(Protocol):
     """The record of one broadcast, under our lease. Calls may raise Unavailable or LeaseLost."""
 
-    def orders(self) -> Orders: ...
+    def orders(self, output: Output | None = None) -> Orders:
+        """`output`: of the run that is watched, as it was last seen."""
+
     def report(
         self, state: BroadcastState, run: RunHandle | None, output: Output | None
     ) -> None: ...
@@ -132,7 +134,9 @@ class Desk(Protocol):
     def tell(self, kind: EventKind, text: str = "", run_number: int | None = None) -> None:
         """A line for the timeline. Never fails: it waits for the record."""
 
-    def release(self) -> None: ...
+    def release(self) -> None:
+        """Give the lease back."""
+
     def still_ours(self, run: RunHandle) -> bool: ...
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,10 @@ class Scene:
         row = self._record.open_broadcast(NAME)
         assert row is not None, f"the broadcast is over: {self._record.events(NAME)}"
         return row
+
+    def is_leased(self) -> bool:
+        runs_out: datetime = self.row["lease_until"]
+        return runs_out > datetime.now(UTC).replace(tzinfo=None)
 
     def worker(self) -> Machine:
         return until(lambda: self.service.worker_of(self.row), 10, "somebody drives it")
@@ -308,6 +313,36 @@ def test_a_worker_without_a_database_adds_nothing_to_what_another_one_makes(
     newer = [segment.run > found.run for segment in playlist.segments]
     assert newer == sorted(newer)
     assert any(segment.run == found.run for segment in playlist.segments)
+
+
+def test_a_database_that_was_away_for_longer_than_a_lease_moves_no_broadcast(
+    scene: Scene, ledger: Ledger
+) -> None:
+    """Once it is back, each host finds leases of the other one run out whose FFmpegs are well."""
+    driver, data = scene.worker(), scene.service.data
+    hosts, before = [worker.host for worker in scene.service.workers], encoders(driver.var / "hls")
+    with viewer_of(scene) as viewer:
+        losses, began = viewer.losses, time.monotonic()
+        for host in hosts:
+            host.lose(data)
+        try:
+            until(lambda: not scene.is_leased(), 30, "its lease has run out")
+        finally:
+            for host in hosts:
+                host.find(data)
+        returned = time.monotonic()
+        until(scene.is_leased, 30, "it is held again")
+        held = time.monotonic() - returned
+        scene.await_segments(3)
+        losses = since(losses, viewer.losses)
+    what = f"database away from all workers for {returned - began:.0f} s"
+    ledger.add(Entry(what, losses.stalled, losses.lost, held))
+    assert scene.worker() is driver
+    assert [encoders(worker.var / "hls") for worker in (driver, scene.service.other(driver))] == [
+        before,
+        [],
+    ]
+    assert (losses.stalled, losses.lost) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("how", ["killed", "cut off"])

@@ -17,7 +17,7 @@ from streams.ingest_node import IngestNode
 from streams.ingest_nodes import IngestNodes
 from streams.models import Broadcast, Event, Run, Stream
 from streams.supervisor.process import Process, find_runs
-from streams.supervisor.roles import Orders, RunHandle
+from streams.supervisor.roles import Orders, Output, RunHandle
 from streams.supervisor.states import RunState
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -162,11 +162,11 @@ def test_a_supervisor_that_hangs_is_replaced_and_its_ffmpeg_goes_on(
     crew, broadcast = crews(), add()
     hang, hangs = threading.Event(), threading.Event()
 
-    def orders(self: BroadcastDesk) -> Orders:
+    def orders(self: BroadcastDesk, output: Output | None = None) -> Orders:
         if self._lease.fence == 1 and live(tmp_path):
             hangs.set()
             hang.wait(30)
-        return told(self)
+        return told(self, output)
 
     told = BroadcastDesk.orders
     monkeypatch.setattr(BroadcastDesk, "orders", orders)

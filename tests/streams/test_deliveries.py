@@ -58,6 +58,16 @@ def test_an_origin_that_is_lost_as_a_whole_is_no_trouble_while_there_is_another(
     assert trouble() == "one is away; two is away"
 
 
+def test_one_that_is_lost_hides_no_other_that_is_not_reached(
+    status: Path, settings: LazySettings
+) -> None:
+    settings.DELIVER_TO = [ONE, TWO, "http://10.77.0.32:8092"]
+    for name in ("first", "second"):  # of the third nothing has been heard for long
+        Origin.objects.create(name=name)
+    status.write_text(json.dumps({ONE: "one is away", "http://10.77.0.32:8092": "three is away"}))
+    assert trouble() == "one is away; three is away"
+
+
 def test_a_host_that_delivers_nothing_says_nothing(settings: LazySettings) -> None:
     settings.DELIVER_TO = []
     assert trouble() == ""

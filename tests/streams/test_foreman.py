@@ -11,15 +11,16 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from streams import foreman
-from streams.ingest_node import node
-from streams.models import Broadcast, Event, Run, Stream
+from streams.models import Broadcast, Run, Stream
+from streams.steadiness import Steadiness
 from streams.supervisor.process import Process, find_runs
-from streams.supervisor.states import EventKind, RunState
+from streams.supervisor.states import RunState
 
 
 class FakeCrew:
     def __init__(self) -> None:
         self.taken: list[UUID] = []
+        self.record = Steadiness()
 
     def take(self, broadcast_id: UUID) -> bool:
         self.taken.append(broadcast_id)
@@ -63,18 +64,6 @@ def test_an_ingest_that_is_away_ends_no_broadcast(broadcast: Broadcast) -> None:
     reconcile()
     broadcast.refresh_from_db()
     assert broadcast.publisher_gone_at is None
-
-
-def test_a_publisher_missed_late_is_dated_from_the_last_segment(
-    broadcast: Broadcast, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(node, "_get", lambda path: b"<rtmp></rtmp>")
-    then = timezone.now().replace(microsecond=0) - timedelta(hours=8)
-    Broadcast.objects.update(started_at=then, ingest_since=then, last_segment_at=then)
-    reconcile()
-    broadcast.refresh_from_db()
-    assert broadcast.publisher_gone_at == then
-    assert Event.objects.get().kind == EventKind.PUBLISHER_LEFT
 
 
 @pytest.mark.django_db

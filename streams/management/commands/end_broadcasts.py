@@ -10,11 +10,11 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from streams import capacity
-from streams.identity import HOST, host_of
+from streams.identity import host_of, is_here
 from streams.models import Broadcast, Run
 from streams.origin import run_folder
 from streams.supervisor.ending import farewell
-from streams.supervisor.process import Process, find_runs
+from streams.supervisor.process import Process, find_runs, put_down_all
 from streams.supervisor.states import EndReason, EventKind
 from streams.timeline import note
 
@@ -28,18 +28,20 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         root = Path(settings.HLS_ROOT)
+        runs = []
         for found in find_runs(root):
             with contextlib.suppress(ProcessLookupError):
-                Process(found.pid).put_down()
-            self.stdout.write(f"ended run {found.run_id} (pid {found.pid})")
+                runs.append(Process(found.pid))
+            self.stdout.write(f"run {found.run_id} (pid {found.pid}) is ended")
+        put_down_all(runs)
         now = timezone.now()
         others = capacity.another_host_is_there(now)
         broadcasts = Broadcast.objects.filter(open_key__isnull=False)
         for broadcast in broadcasts.prefetch_related("stream"):
-            if host_of(broadcast.holder) != HOST and now < broadcast.lease_until:
+            if not is_here(host_of(broadcast.holder)) and now < broadcast.lease_until:
                 continue  # another host drives it
             newest = Run.objects.filter(broadcast=broadcast).order_by("-number").first()
-            if newest is not None and newest.host != HOST:
+            if newest is not None and not is_here(newest.host):
                 continue  # another host's worker is between two lives
             if others:
                 self._leave_to_others(broadcast, now)

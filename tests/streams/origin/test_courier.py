@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -105,6 +106,7 @@ def test_one_of_two_that_is_lost_is_told_of_once_it_may_be_known_why(
     rounds = [Round(store.client, tmp_path / "hls", lambda: now[0]) for store in (lost, far)]
     rounds[0].look()
     until(lambda: rounds[0].trouble, 10, "one cannot deliver")
+    rounds[0]._deliver(SimpleNamespace(deliver=lambda: None))
     tell(status, rounds)
     assert told(status) == {}
     now[0] += SURE_AFTER

@@ -73,6 +73,24 @@ def test_ending_takes_only_itself_off_the_air(station: Station) -> None:
     assert station.disk.current(STREAM) is None
 
 
+def test_a_holder_of_an_older_lease_changes_nothing(station: Station) -> None:
+    """Frozen before it began, while its successor went on or ended the broadcast."""
+    path = station.folder / "broadcast.json"
+    run_folder.open_broadcast(station.root, STREAM, BROADCAST, NOON, 30, fence=5)
+    for end in (lambda: None, station.end):
+        end()
+        before = path.read_text()
+        for fence in (3, 5):
+            run_folder.open_broadcast(station.root, STREAM, BROADCAST, NOON, 30, fence=fence)
+        assert path.read_text() == before
+
+
+def test_only_a_later_lease_opens_again_what_was_ended(station: Station) -> None:
+    station.end()
+    run_folder.open_broadcast(station.root, STREAM, BROADCAST, NOON, 30, fence=1)
+    assert station.disk.current(STREAM) == BROADCAST
+
+
 def test_the_first_end_is_the_one_that_counts(station: Station) -> None:
     station.end()
     before = (station.folder / "broadcast.json").read_text()

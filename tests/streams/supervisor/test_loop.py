@@ -42,10 +42,11 @@ class FakeClock:
 class FakeDesk:
     order: Orders | Exception = ON
     ours: bool = True
+    lost: bool = False
     log: list[object] = field(default_factory=list)
     told: list[EventKind] = field(default_factory=list)
 
-    def orders(self) -> Orders:
+    def orders(self, output: Output | None = None) -> Orders:
         if isinstance(self.order, Exception):
             raise self.order
         return self.order
@@ -77,6 +78,8 @@ class FakeDesk:
 
     def release(self) -> None:
         self.log.append("release")
+        if self.lost:
+            raise LeaseLost
 
     def still_ours(self, run: RunHandle) -> bool:
         return self.ours
@@ -253,6 +256,20 @@ def test_a_stopping_worker_leaves_ffmpeg_running_and_gives_the_lease_back(world:
     world.supervisor.drive(bell)
     assert world.desk.log[-1] == "release"
     assert not world.run.process.exited
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_one_that_stops_after_its_lease_was_lost_leaves_no_ffmpeg_of_its_own(
+    world: World, ours: bool
+) -> None:
+    """Frozen for longer than its lease, asked to stop and continued: another host goes on."""
+    world.after(0.5)
+    world.studio.adopted = world.run
+    world.desk.lost, world.desk.ours = True, ours
+    bell = Bell()
+    bell.stop()
+    world.supervisor.drive(bell)
+    assert world.run.process.exited is ours
 
 
 def test_a_crash_loop_ends_in_giving_up_and_another_try_forgets_it(world: World) -> None:
