@@ -51,7 +51,7 @@ STILL_LISTED = timedelta(seconds=2)
 # nobody saw leave (the machine was off, or everything was stopped).
 QUIET = timedelta(seconds=15)
 # So long without a segment at a node that does not answer, somebody who publishes from another
-# address is the same streamer: segments are noted every five seconds, up to two seconds late.
+# address is the same streamer: segments are noted every six seconds, up to two seconds late.
 SILENT = timedelta(seconds=10)
 # An ingest that is only restarted is back before, and its publisher with it.
 NODE_LOST = timedelta(seconds=60)

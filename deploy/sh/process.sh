@@ -112,9 +112,7 @@ case ${1-} in
     worker)
         # A heap for each of hundreds of threads would be mostly air.
         export MALLOC_ARENA_MAX=2
-        exec "$LIVESTREAM_VENV/bin/celery" -A livestream worker --pool threads -c 8 \
-            -Q broadcasts,chores --disable-prefetch --without-gossip --without-mingle \
-            --without-heartbeat --loglevel INFO
+        exec "$LIVESTREAM_VENV/bin/python" -m livestream.worker
         ;;
     worker-kept) keep_worker ;;
     beat)

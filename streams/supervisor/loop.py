@@ -10,6 +10,7 @@ from streams.supervisor.bell import Bell
 from streams.supervisor.ending import classify, explain, not_started
 from streams.supervisor.look import is_full, last_words, look_at
 from streams.supervisor.policy import (
+    Action,
     Collect,
     End,
     Facts,
@@ -18,6 +19,7 @@ from streams.supervisor.policy import (
     RunFacts,
     Start,
     Stop,
+    Wait,
     decide,
     state_of,
 )
@@ -33,12 +35,14 @@ from streams.supervisor.roles import (
     Studio,
     Unavailable,
 )
-from streams.supervisor.states import EndReason, EventKind
+from streams.supervisor.states import BroadcastState, EndReason, EventKind
 
 logger = logging.getLogger(__name__)
 
 # FFmpeg's end is seen at once; this is for everything else.
 TICK = 1.0
+# While all is well. A hundred broadcasts are looked at by one process.
+CALM = 2.0
 # Between two runs, and while a source has yet to show what it is.
 SOON = 0.2
 STOPPED_AS = {
@@ -62,6 +66,7 @@ class Supervisor:
         self._backoff = Backoff(random)
         self._run: RunHandle | None = None
         self._output: Output | None = None
+        self._is_calm = False
         self._resume_at = 0.0
         self._orders: Orders | None = None
         self._tried: str | None = None  # the publisher the crashes are counted for
@@ -99,7 +104,8 @@ class Supervisor:
     def _pause(self, bell: Bell) -> None:
         """Until the next round; an FFmpeg that exits is seen at once."""
         if self._run is not None and not self._run.process.exited:
-            bell.wait(TICK if self._run.settled else SOON, self._run.process.pidfd)
+            rhythm = CALM if self._is_calm else TICK
+            bell.wait(rhythm if self._run.settled else SOON, self._run.process.pidfd)
         else:
             due = self._resume_at - self._clock()
             bell.wait(min(TICK, max(due, SOON)))
@@ -113,11 +119,18 @@ class Supervisor:
         if self._orders is None:
             return True
         facts = self._look(self._orders)
+        action, state = decide(facts), state_of(facts)
+        self._is_calm = (
+            state is BroadcastState.LIVE
+            and action == Wait()
+            and facts.publisher is not None
+            and (facts.run is None or facts.run.stopping_for is None)
+        )
         try:
-            over = self._act(facts)
+            over = self._act(action, facts)
             if not over:
                 self._advise()
-                self._desk.report(state_of(facts), self._run, self._output)
+                self._desk.report(state, self._run, self._output)
         except Unavailable as error:
             logger.warning("the record is away, runs go on: %s", error)
             return True
@@ -159,9 +172,9 @@ class Supervisor:
             room=self._run is None or not orders.shed or self._studio.has_room(self._run),
         )
 
-    def _act(self, facts: Facts) -> bool:
+    def _act(self, action: Action, facts: Facts) -> bool:
         """Do what the policy says. True once the broadcast is over."""
-        match decide(facts):
+        match action:
             case Start():
                 return self._start(facts.publisher or "", self._orders.node if self._orders else "")
             case Stop() as stop:

@@ -13,8 +13,8 @@ import pytest
 from tests.acceptance.stack import until
 from tests.deploy.installation import ROOT
 
-# Stands in for Celery: notes each start, and takes its time to stop.
-CELERY = """#!/bin/bash
+# Stands in for the worker: notes each start, and takes its time to stop.
+WORKER = """#!/bin/bash
 trap 'sleep 0.3; echo handed over >> "$LIVESTREAM_VAR/ends"; exit 0' TERM
 echo $$ >> "$LIVESTREAM_VAR/starts"
 while true; do sleep 60 & wait $!; kill $! 2>/dev/null; done
@@ -30,8 +30,8 @@ class Kept:
     def __init__(self, var: Path) -> None:
         self._var = var
         (var / "bin").mkdir()
-        (var / "bin/celery").write_text(CELERY)
-        (var / "bin/celery").chmod(0o755)
+        (var / "bin/python").write_text(WORKER)
+        (var / "bin/python").chmod(0o755)
         self.process = subprocess.Popen(
             [ROOT / "deploy/sh/process.sh", "worker-kept"], start_new_session=True,
             env=environment(var),

@@ -84,8 +84,9 @@ def test_a_frozen_redis_costs_the_viewer_nothing_and_pages_and_chat_go_on(
         said = len(chat.acknowledged)
         until(lambda: len(chat.acknowledged) > said + 3, 30, "everybody talks again")
     assert fault.losses is not None
-    assert (fault.losses.stalled, fault.losses.lost) == (0.0, 0.0)
-    assert channel.encoder() == encoder
+    told = channel.record.events(channel.name)
+    assert (fault.losses.stalled, fault.losses.lost) == (0.0, 0.0), told
+    assert channel.encoder() == encoder, told
     assert slowest < 5
     assert chat.refused == []
 

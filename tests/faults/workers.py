@@ -28,10 +28,7 @@ class Worker:
     def __init__(self, name: str, environment: Mapping[str, str], log: Path) -> None:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [f"{sys.prefix}/bin/celery", "-A", "livestream", "worker", "--pool", "threads",
-                 "-c", "8", "-Q", "broadcasts,chores", "--disable-prefetch", "--without-gossip",
-                 "--without-mingle", "--without-heartbeat", "--loglevel", "INFO",
-                 "-n", f"{name}@%h"],
+                [f"{sys.prefix}/bin/python", "-m", "livestream.worker", "--name", name],
                 cwd=ROOT, env={**environment, "MALLOC_ARENA_MAX": "2"}, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
