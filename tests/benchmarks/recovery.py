@@ -27,6 +27,9 @@ from tests.faults.ledger import Ledger
 from tests.faults.test_worker import age_of, driven_anew, holder
 
 
+PATIENCE = 60.0
+
+
 class Loop:
     """`while true; do ffmpeg …; done`, and its newest finished segment."""
 
@@ -34,7 +37,7 @@ class Loop:
         self._folder = folder
         command = (
             f"while true; do ffmpeg -nostdin -v quiet -i {source} -c copy -f hls -hls_time 2"
-            f" -hls_flags append_list+program_date_time {folder}/index.m3u8 & echo $!; wait; done"
+            f" -hls_list_size 0 -hls_flags append_list {folder}/index.m3u8 & echo $!; wait; done"
         )
         self._shell = subprocess.Popen(
             ["sh", "-c", command], stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -74,7 +77,10 @@ def at_phase(channel: Channel, phase: float) -> None:
 
 
 def until_exactly(look: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
     while not look():
+        if time.monotonic() > deadline:
+            sys.exit(f"nothing came within {PATIENCE:g} s")
         time.sleep(0.005)
 
 
