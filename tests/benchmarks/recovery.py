@@ -26,7 +26,6 @@ from tests.faults.conftest import Stage
 from tests.faults.ledger import Ledger
 from tests.faults.test_worker import age_of, driven_anew, holder
 
-
 PATIENCE = 60.0
 
 
