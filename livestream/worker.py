@@ -6,6 +6,7 @@ tenth of the memory of a worker that drives a hundred broadcasts.
 
 import argparse
 import sys
+from socket import gethostname
 
 from livestream.celery import app
 
@@ -17,7 +18,7 @@ def main() -> int:
     # By which Celery begins the same again after SIGHUP.
     sys.argv = ["-m", "livestream.worker", "--name", name]
     worker = app.Worker(
-        hostname=f"{name}@%h",
+        hostname=f"{name}@{gethostname()}",
         loglevel="INFO",
         queues=["broadcasts", "chores"],
         without_gossip=True,

@@ -18,7 +18,7 @@ from streams.steadiness import Steadiness
 from streams.studio import BroadcastStudio
 from streams.supervisor.bell import Bell
 from streams.supervisor.loop import Supervisor
-from streams.supervisor.roles import Unavailable
+from streams.supervisor.roles import LeaseLost, Unavailable
 from streams.supervisor.states import EventKind
 
 logger = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class Crew:
     def _release(self, desk: BroadcastDesk) -> None:
         try:
             desk.release()
-        except Unavailable as error:
+        except (Unavailable, LeaseLost) as error:
             logger.warning("the lease could not be given back, it will run out: %s", error)
 
     @property

@@ -82,7 +82,11 @@ class Foreman(threading.Thread):
         capacity.report(now, deliveries.trouble(now))
 
     def _reconcile(self) -> None:
-        self._lease_ends_in = reconcile(self._crew)
+        try:
+            self._lease_ends_in = reconcile(self._crew)
+        except (DatabaseError, InterfaceError):
+            self._crew.record.failed()
+            raise
 
     def _do(self, work: Callable[[], object]) -> bool:
         """Whether the database was there, if it was asked for."""
@@ -90,7 +94,6 @@ class Foreman(threading.Thread):
             work()
         except (DatabaseError, InterfaceError) as error:
             close_old_connections()
-            self._crew.record.failed()
             logger.warning("the database is away, nothing is begun or ended: %s", error)
             return False
         except Exception:  # whatever it is, the next round comes

@@ -75,7 +75,7 @@ class Throttle:
         self._keys = {
             ADDRESS: ADDRESS.key(address, now),
             ACCOUNT: ACCOUNT.key(f"{address}\0{self._account}", now),
-            HOUR: HOUR.key(f"{address}\0{self._account}", now),
+            HOUR: HOUR.key(f"{address}\0{browser}\0{self._account}", now),
             NETWORK: NETWORK.key(f"{neighbourhood(address)}\0{browser}\0{self._account}", now),
             EVERYWHERE: EVERYWHERE.key(f"{browser}\0{self._account}", now),
         }
@@ -88,7 +88,7 @@ class Throttle:
         for limit, key in self._keys.items():
             if _count(key, limit.window) <= limit.attempts:
                 continue
-            if limit in (NETWORK, EVERYWHERE) and _is_let_in(self._account):
+            if limit in (HOUR, NETWORK, EVERYWHERE) and _is_let_in(self._account):
                 continue
             return Wait(limit, math.ceil(limit.window - self._now % limit.window))
         return None

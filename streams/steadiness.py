@@ -14,7 +14,8 @@ SLOW = 3.0
 
 
 class Steadiness:
-    """`clock` in seconds. Of a worker without a foreman, who asks, nothing is known."""
+    """`clock` in seconds. What nobody asked for long may have been away as well. Of a worker
+    without a foreman, who asks, nothing is known."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -28,7 +29,8 @@ class Steadiness:
     def answered(self, asked_at: float) -> None:
         """The record did, to what it was asked then."""
         now, self._is_watched = self._clock(), True
-        if self._since is None or now - asked_at > SLOW:
+        late = now - asked_at > SLOW or now - self._answered_at > ENOUGH
+        if self._since is None or late:
             self._since = now
         self._answered_at = now
 

@@ -311,7 +311,7 @@ class BroadcastStudio:
 
     def input(self, run: RunHandle) -> Input | None:
         try:
-            publisher = self._node.publishers(calm=run.settled).get(run.ingest_name)
+            publisher = self._node.publishers().get(run.ingest_name)
         except IngestUnreachable:
             return None
         if publisher is None:

@@ -156,6 +156,23 @@ def test_one_address_cannot_use_up_what_all_may_do_nor_what_its_network_may(owne
     assert Throttle(owner, "root", 1_800_000_000.0 + EVERYWHERE.window - 1).take() is None
 
 
+def test_whoever_shares_the_owners_address_keeps_out_neither_known_browsers_nor_whom_is_let_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    browser = Client()
+    assert is_in(log_in(OWNER, PASSWORD, browser=browser))
+    for _ in range(3):
+        for _ in range(ACCOUNT.attempts):
+            log_in(OWNER, "wrong")
+        later = login.time.time() + login.WINDOW
+        monkeypatch.setattr(login.time, "time", lambda at=later: at)
+    browser.cookies.pop("sessionid", None)
+    assert not is_in(log_in(OWNER, PASSWORD))
+    assert is_in(log_in(OWNER, PASSWORD, browser=browser))
+    call_command("let_in", "root")
+    assert is_in(log_in(OWNER, PASSWORD))
+
+
 @pytest.mark.parametrize("network", ["198.51.100.{}", "2001:db8:1:{}::7"])
 def test_nor_can_one_network(network: str) -> None:
     """Every address of it tries as often as it may, all the hour long."""

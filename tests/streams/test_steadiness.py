@@ -64,9 +64,10 @@ def test_while_the_answer_is_waited_for_it_is_not_enough() -> None:
     assert not record.is_enough
 
 
-def test_a_host_whose_rounds_are_slow_is_not_kept_from_anything() -> None:
+def test_nor_does_what_nobody_asked_for_long_count_as_answered() -> None:
+    """A round that waited for something else asks nothing while the record is away."""
     record, clock = watched()
-    for _ in range(3):
-        clock.now += 2 * ENOUGH
-        record.answered(clock.now)
-    assert record.is_enough
+    answer_for(record, clock, 60)
+    clock.now += ENOUGH + 3
+    record.answered(clock.now)
+    assert not record.is_enough
