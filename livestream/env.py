@@ -85,6 +85,7 @@ def read() -> Environment:
     run = env.str("LIVESTREAM_RUN", default="") or f"{var}/run"
     ingest_control = env.str("LIVESTREAM_INGEST_CONTROL", default="")
     rtmp_port = env.int("LIVESTREAM_RTMP_PORT", default=1935)
+    host_id = _host_id(var)
     return Environment(
         secret_key=read_secret("SECRET_KEY"),
         debug=_boolean("DEBUG"),
@@ -93,8 +94,8 @@ def read() -> Environment:
         https=_boolean("LIVESTREAM_HTTPS"),
         backend_bind=env.str("LIVESTREAM_BACKEND_BIND", default=""),
         trusted_edges=_networks(env, "LIVESTREAM_TRUSTED_EDGE") + _own_edge(env),
-        host=_host(_host_id(var)),
-        host_id=_host_id(var),
+        host=_host(host_id),
+        host_id=host_id,
         var=var,
         run=run,
         origin=env.str("LIVESTREAM_ORIGIN", default="") or f"unix:{run}/origin.sock",

@@ -88,7 +88,7 @@ class BroadcastDesk:
         """Whether the ingest has the publisher, whatever callbacks said. The row may know of no
         segment since the record was away; what is on the disk is newer."""
         try:
-            publishers = self._nodes.named(row.ingest_node).publishers(calm=output is not None)
+            publishers = self._nodes.named(row.ingest_node).publishers()
         except IngestUnreachable:
             publishers = None
         segment = _seen(output).get("last_segment_at")

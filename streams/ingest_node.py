@@ -20,8 +20,6 @@ TIMEOUT = 1.5
 REACHED_WITHIN = 0.5
 # Every supervised broadcast looks at the same page; one request serves them all.
 FRESH = 0.4
-# While a broadcast is on air and nothing is waited for.
-CALM = 1.0
 # A host that is lost answers nobody: each who asked it in turn would wait the whole time-out.
 LOST_FOR = 1.0
 # Publishers who wait for FFmpeg wait together, too.
@@ -97,9 +95,9 @@ class IngestNode:
         """The address of one of its streams, for FFmpeg."""
         return f"{self.pull_url}/{name}"
 
-    def publishers(self, *, fresh: bool = False, calm: bool = False) -> dict[str, Publisher]:
+    def publishers(self, *, fresh: bool = False) -> dict[str, Publisher]:
         """Who publishes now, by internal name. Raises IngestUnreachable."""
-        return self._look(0.0 if fresh else CALM if calm else FRESH).publishers
+        return self._look(0.0 if fresh else FRESH).publishers
 
     def await_player(self, name: str, seconds: float) -> bool:
         """Whether somebody plays this internal name within so many seconds, published or not."""

@@ -27,7 +27,7 @@ SECOND = timedelta(seconds=1)
 class FakeNode:
     """Lists nobody."""
 
-    def publishers(self, *, fresh: bool = False, calm: bool = False) -> dict[str, Publisher]:
+    def publishers(self, *, fresh: bool = False) -> dict[str, Publisher]:
         return {}
 
     def drop(self, name: str) -> int:
@@ -83,7 +83,7 @@ def test_a_clock_that_was_set_back_locks_no_publisher_out(broadcast: Broadcast) 
 class AnswersTheSecondTime(IngestNode):
     asked = 0
 
-    def publishers(self, *, fresh: bool = False, calm: bool = False) -> dict[str, Publisher]:
+    def publishers(self, *, fresh: bool = False) -> dict[str, Publisher]:
         self.asked += 1
         if self.asked == 1:
             raise IngestUnreachable("a packet was lost")

@@ -38,7 +38,7 @@ class FakeNode:
     def pull(self, name: str) -> str:
         return f"rtmp://127.0.0.1/live/{name}"
 
-    def publishers(self, *, calm: bool = False) -> dict[str, Publisher]:
+    def publishers(self) -> dict[str, Publisher]:
         return {
             "in": Publisher("in", "1", "127.0.0.1", self.sends is not None, 1, 9000, 0, self.sends)
         }
